@@ -1,0 +1,20 @@
+namespace Floodgate.Storage.Database;
+
+/// <summary>Where the data is and how hard it may be used.</summary>
+/// <param name="ConnectionString">Empty: SQLite in <paramref name="Directory"/>. Otherwise PostgreSQL's.</param>
+/// <param name="Directory">The folder of the SQLite file.</param>
+/// <param name="ConnectionsMax">Connections to PostgreSQL, all uses together (2 to 200, default 30).</param>
+/// <param name="WritersMax">Group-commit loops that write to PostgreSQL at once (1 to 8, default 2).</param>
+/// <param name="ReadersMax">Connections that read SQLite at once (1 to 64, default 8).</param>
+/// <param name="StatementTimeoutMs">A statement that runs longer is cancelled (100 to 600,000; default 30,000).</param>
+public sealed record DatabaseSettings(
+    string ConnectionString,
+    string Directory,
+    int ConnectionsMax = 30,
+    int WritersMax = 2,
+    int ReadersMax = 8,
+    int StatementTimeoutMs = 30_000)
+{
+    /// <summary>True when a connection string is given.</summary>
+    public bool IsPostgreSql => ConnectionString.Length > 0;
+}

@@ -1,0 +1,174 @@
+using System.Diagnostics.Metrics;
+using System.Threading.Channels;
+using Floodgate.Vocabulary;
+
+namespace Floodgate.Storage.Database;
+
+/// <summary>The limits of one group commit.</summary>
+/// <param name="Name">The tag of its metrics.</param>
+/// <param name="QueueMax">Commands that may wait; one more is refused at once.</param>
+/// <param name="BatchMax">Commands decided in one transaction.</param>
+/// <param name="WritersMax">Transactions at once; bounded by <see cref="Database.WritersMax"/>.</param>
+/// <param name="GiveUpAfterMs">How long an unavailable database is tried again before the commands fail.</param>
+public sealed record GroupCommitLimits(
+    string Name, int QueueMax, int BatchMax, int WritersMax, long GiveUpAfterMs);
+
+/// <summary>
+/// The primitive behind every hot command: commands that arrive while a transaction commits are decided
+/// together in the next one, in the order of their arrival, and answered after it is durable. No delay is
+/// added: a batch is whatever arrived meanwhile, so one lone command costs one plain transaction.
+/// </summary>
+/// <remarks>
+/// <para>What a decision may rely on: it runs alone in its transaction with its whole batch; it may run again
+/// with the same commands (after a deadlock, or when the fate of a commit is not known), so a command must
+/// carry what makes it idempotent.</para>
+/// <para>A batch that fails for another reason than an unavailable database is tried command by command, so
+/// a poisonous command fails alone.</para>
+/// </remarks>
+public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
+{
+    private const int RetryDelayMsFirst = 10;
+    private const int RetryDelayMsMax = 1_000;
+
+    private static readonly Histogram<long> BatchSizes = DatabaseLog.Meter.CreateHistogram<long>(
+        "floodgate_group_commit_batch", null, "Commands decided in one transaction.");
+
+    private readonly Database database;
+    private readonly Func<Tx, IReadOnlyList<TCommand>, ValueTask<IReadOnlyList<TOutcome>>> decide;
+    private readonly GroupCommitLimits limits;
+    private readonly TimeProvider time;
+    private readonly Channel<Pending> queue;
+    private readonly Task[] loops;
+    private readonly KeyValuePair<string, object?> tag;
+
+    /// <summary>Starts the loops.</summary>
+    /// <param name="database">Where the batches are written.</param>
+    /// <param name="decide">Decides a batch: one outcome for each command, in the same order.</param>
+    /// <param name="limits">The limits.</param>
+    /// <param name="time">The clock of the retry delays.</param>
+    public GroupCommit(
+        Database database,
+        Func<Tx, IReadOnlyList<TCommand>, ValueTask<IReadOnlyList<TOutcome>>> decide,
+        GroupCommitLimits limits,
+        TimeProvider time)
+    {
+        this.database = database;
+        this.decide = decide;
+        this.limits = limits;
+        this.time = time;
+        tag = new("name", limits.Name);
+        queue = Channel.CreateBounded<Pending>(limits.QueueMax);
+        loops = [.. Enumerable.Range(0, Math.Min(limits.WritersMax, database.WritersMax))
+            .Select(_ => Task.Run(LoopAsync))];
+    }
+
+    /// <summary>Commands that wait now.</summary>
+    public int Waiting => queue.Reader.Count;
+
+    /// <summary>
+    /// Takes the command and returns the task of its outcome, or null when the queue is full: refuse the caller at
+    /// once, with <c>Retry-After</c>. The task fails with <see cref="DatabaseUnavailableException"/> when the database
+    /// stayed away too long; the command may then still have had its effect.
+    /// </summary>
+    public Task<TOutcome>? TrySubmit(TCommand command)
+    {
+        var pending = new Pending(command);
+        return queue.Writer.TryWrite(pending) ? pending.Task : null;
+    }
+
+    /// <summary>Like <see cref="TrySubmit"/> for workers: waits for room instead of refusing.</summary>
+    public async Task<TOutcome> SubmitAsync(TCommand command, CancellationToken cancel)
+    {
+        var pending = new Pending(command);
+        await queue.Writer.WriteAsync(pending, cancel);
+        return await pending.Task;
+    }
+
+    /// <summary>Takes no more commands, decides those that wait, and ends.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        queue.Writer.TryComplete();
+        await Task.WhenAll(loops);
+    }
+
+    private async Task LoopAsync()
+    {
+        var batch = new List<Pending>(limits.BatchMax);
+        while (await queue.Reader.WaitToReadAsync())
+        {
+            while (batch.Count < limits.BatchMax && queue.Reader.TryRead(out var pending))
+            {
+                batch.Add(pending);
+            }
+
+            if (batch.Count > 0)
+            {
+                BatchSizes.Record(batch.Count, tag);
+                await CommitAsync(batch);
+                batch.Clear();
+            }
+        }
+    }
+
+    private async Task CommitAsync(IReadOnlyList<Pending> batch)
+    {
+        IReadOnlyList<TOutcome> outcomes;
+        try
+        {
+            outcomes = await DecideAsync([.. batch.Select(p => p.Command)]);
+        }
+        catch (Exception error) // The edge of the loop: the error becomes the answer of each command.
+        {
+            await FailAsync(batch, error);
+            return;
+        }
+
+        for (var i = 0; i < batch.Count; i++)
+        {
+            batch[i].SetResult(outcomes[i]);
+        }
+    }
+
+    private async Task FailAsync(IReadOnlyList<Pending> batch, Exception error)
+    {
+        if (batch.Count == 1 || error is DatabaseUnavailableException)
+        {
+            foreach (var pending in batch)
+            {
+                pending.SetException(error);
+            }
+
+            return;
+        }
+
+        foreach (var pending in batch)
+        {
+            await CommitAsync([pending]);
+        }
+    }
+
+    private async Task<IReadOnlyList<TOutcome>> DecideAsync(IReadOnlyList<TCommand> commands)
+    {
+        var startedAt = time.GetTimestamp();
+        for (var delayMs = RetryDelayMsFirst; ; delayMs = Math.Min(delayMs * 2, RetryDelayMsMax))
+        {
+            try
+            {
+                var outcomes = await database.WriteAsync(tx => decide(tx, commands));
+                Invariant.Check(outcomes.Count == commands.Count, "every command of a batch has one outcome");
+                return outcomes;
+            }
+            catch (DatabaseUnavailableException)
+                when (time.GetElapsedTime(startedAt).TotalMilliseconds < limits.GiveUpAfterMs)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(delayMs), time);
+            }
+        }
+    }
+
+    private sealed class Pending(TCommand command)
+        : TaskCompletionSource<TOutcome>(TaskCreationOptions.RunContinuationsAsynchronously)
+    {
+        public TCommand Command { get; } = command;
+    }
+}

@@ -1,0 +1,136 @@
+using Floodgate.Vocabulary;
+using SQLitePCL;
+
+namespace Floodgate.Storage.Database;
+
+/// <summary>
+/// One connection with its prepared statements, straight on SQLite's own interface: a statement costs
+/// its work and no object, which a driver made for tables of objects cannot offer. Used by one thread at a time.
+/// </summary>
+internal sealed class SqliteConnection : IDisposable
+{
+    private readonly sqlite3 handle;
+    private readonly Dictionary<Statement, sqlite3_stmt> prepared = [];
+
+    static SqliteConnection() => Batteries_V2.Init();
+
+    public SqliteConnection(string file, bool readOnly)
+    {
+        var flags = readOnly
+            ? raw.SQLITE_OPEN_READONLY
+            : raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE;
+        var code = raw.sqlite3_open_v2(file, out handle, flags | raw.SQLITE_OPEN_NOMUTEX, null);
+        if (code != raw.SQLITE_OK)
+        {
+            throw new DatabaseUnavailableException(
+                $"SQLite cannot open {file} ({raw.sqlite3_errstr(code).utf8_to_string()}). Check Database:Directory.");
+        }
+
+        raw.sqlite3_busy_timeout(handle, 5_000);
+    }
+
+    /// <summary>Runs one or more statements without parameters or results.</summary>
+    public void Run(string sql) => Check(raw.sqlite3_exec(handle, sql));
+
+    /// <summary>Runs the statement for each row; returns how many rows it changed in all.</summary>
+    public int Run(Statement statement, Rows rows)
+    {
+        var before = raw.sqlite3_total_changes(handle);
+        ForEachRow<int>(statement, rows, null, null);
+        return raw.sqlite3_total_changes(handle) - before;
+    }
+
+    /// <summary>Runs the statement for each row; the result rows of all, mapped.</summary>
+    public List<T> Query<T>(Statement statement, Rows rows, Func<Row, T> map)
+    {
+        var results = new List<T>();
+        ForEachRow(statement, rows, map, results);
+        return results;
+    }
+
+    /// <summary>Inserts the rows with a statement made for the table.</summary>
+    public void Insert(string table, Column[] columns, Rows rows)
+    {
+        var names = string.Join(", ", columns.Select(c => c.Name));
+        var marks = string.Join(", ", columns.Select((_, i) => $"?{i + 1}"));
+        using var statement = Prepare($"insert into {table} ({names}) values ({marks})");
+        for (var row = 0; row < rows.Count; row++)
+        {
+            Step<int>(statement, rows, row, null, null);
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var statement in prepared.Values)
+        {
+            statement.Dispose();
+        }
+
+        handle.Dispose();
+    }
+
+    private void ForEachRow<T>(Statement statement, Rows rows, Func<Row, T>? map, List<T>? results)
+    {
+        Invariant.Check(
+            ReferenceEquals(rows, Rows.None) || rows.Columns.Count == statement.Columns.Count,
+            "rows have the columns of their statement");
+        if (!prepared.TryGetValue(statement, out var handleOfStatement))
+        {
+            prepared.Add(statement, handleOfStatement = Prepare(statement.Sqlite));
+        }
+
+        for (var row = 0; row < rows.Count; row++)
+        {
+            Step(handleOfStatement, rows, row, map, results);
+        }
+    }
+
+    private void Step<T>(sqlite3_stmt statement, Rows rows, int row, Func<Row, T>? map, List<T>? results)
+    {
+        var columns = rows.Columns;
+        for (var i = 0; i < columns.Count; i++)
+        {
+            columns[i].Bind(statement, i + 1, row);
+        }
+
+        int code;
+        while ((code = raw.sqlite3_step(statement)) == raw.SQLITE_ROW)
+        {
+            if (map is not null)
+            {
+                results!.Add(map(new Row(statement)));
+            }
+        }
+
+        raw.sqlite3_reset(statement);
+        if (code != raw.SQLITE_DONE)
+        {
+            Check(code);
+        }
+    }
+
+    private sqlite3_stmt Prepare(string sql)
+    {
+        Check(raw.sqlite3_prepare_v2(handle, sql, out var statement));
+        return statement;
+    }
+
+    private void Check(int code)
+    {
+        if (code == raw.SQLITE_OK)
+        {
+            return;
+        }
+
+        var message = $"SQLite: {raw.sqlite3_errmsg(handle).utf8_to_string()} (code {code}).";
+        throw (code & 0xFF) switch
+        {
+            raw.SQLITE_BUSY or raw.SQLITE_LOCKED => new DatabaseUnavailableException(
+                message + " Another process writes to this file: stop it, or choose another Database:Directory."),
+            raw.SQLITE_FULL or raw.SQLITE_IOERR or raw.SQLITE_READONLY => new DatabaseUnavailableException(
+                message + " Check the disk of Database:Directory."),
+            _ => new InvalidOperationException(message),
+        };
+    }
+}
