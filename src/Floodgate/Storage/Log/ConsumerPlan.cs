@@ -1,0 +1,38 @@
+using Floodgate.Vocabulary;
+
+namespace Floodgate.Storage.Log;
+
+/// <summary>
+/// An event in work. The handler's transaction gives it to <see cref="Offsets.CommitWith"/>, so that the
+/// offset is committed with the effect.
+/// </summary>
+public sealed record Delivery<TMessage>(LoggedEvent Event, TMessage Message);
+
+/// <summary>What a consumer does with the events of its topics.</summary>
+/// <param name="Group">The consumer group.</param>
+/// <param name="Topics">What it reads.</param>
+/// <param name="PrepareAsync">
+/// Turns the events of one fetch into messages, loading in bulk what they need; null for an event to skip. An event
+/// that cannot be read makes its element a <see cref="BadEventException"/> through <see cref="Prepared{T}"/>.</param>
+/// <param name="HandleAsync">
+/// Handles one message; completes when its effect is durable. An exception means: try again. Idempotent, because
+/// events are delivered at least once.</param>
+public sealed record ConsumerPlan<TMessage>(
+    string Group,
+    IReadOnlyList<Topic> Topics,
+    Func<IReadOnlyList<LoggedEvent>, CancellationToken, ValueTask<IReadOnlyList<Prepared<TMessage>>>> PrepareAsync,
+    Func<Delivery<TMessage>, CancellationToken, Task> HandleAsync);
+
+/// <summary>A message, nothing to do, or why the event can never be handled.</summary>
+public readonly record struct Prepared<TMessage>(TMessage? Message, string? Error)
+{
+    /// <summary>True when there is nothing to do: the event's effect is there already.</summary>
+    public bool IsDone => Message is null && Error is null;
+}
+
+/// <summary>What consumers share.</summary>
+/// <param name="Time">The clock.</param>
+/// <param name="Ids">Ids of dead letters.</param>
+/// <param name="Chance">Random numbers from 0 up to 1, for the jitter.</param>
+/// <param name="Log">The messages of this module.</param>
+public sealed record ConsumerTools(TimeProvider Time, Ids Ids, Func<double> Chance, LogLog Log);

@@ -1,0 +1,42 @@
+using Floodgate.Storage.Database;
+
+namespace Floodgate.Storage.Log;
+
+/// <summary>
+/// The seam to the event log: a table of the same database here, Kafka fed by that table in a cluster. An
+/// event is in the log when, and only when, the transaction that appended it is committed; a key's events
+/// are read in the order in which their transactions were committed, each at least once.
+/// </summary>
+public interface IEventLog
+{
+    /// <summary>
+    /// Appends as a part of the transaction. Locks the heads of the partitions, always in one order, until
+    /// the commit: make it the last step.
+    /// </summary>
+    ValueTask AppendAsync(Tx tx, IReadOnlyList<NewEvent> events);
+
+    /// <summary>Starts to read for a group, at the offsets it has committed (the beginning for a new one).</summary>
+    ValueTask<ILogReader> SubscribeAsync(string group, IReadOnlyList<Topic> topics, CancellationToken cancel);
+}
+
+/// <summary>
+/// One group's place in the log. Used by one loop. Not calling <see cref="FetchAsync"/> is how reading
+/// is paused; it never loses the group its partitions, however long it lasts.
+/// </summary>
+public interface ILogReader
+{
+    /// <summary>
+    /// The next events, in order within each partition; waits for the first. Woken by the commit of an append
+    /// in this process, at the latest after the poll interval.
+    /// </summary>
+    ValueTask<IReadOnlyList<LoggedEvent>> FetchAsync(int max, CancellationToken cancel);
+
+    /// <summary>
+    /// Makes the offsets durable with the transaction (Kafka: right after its commit). An offset never goes
+    /// back. Locks the group's offsets in one order.
+    /// </summary>
+    void CommitOffsets(Tx tx, IReadOnlyList<GroupOffset> offsets);
+
+    /// <summary>Events that are in the log and not committed by the group, over all partitions.</summary>
+    ValueTask<long> LagAsync(Tx tx);
+}
