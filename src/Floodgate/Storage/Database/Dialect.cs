@@ -20,6 +20,7 @@ public sealed class Dialect
         ("{id}", "uuid"),
         ("{bytes}", "bytea"),
         ("{for update}", "for update"),
+        ("{auto id}", "bigint generated always as identity primary key"),
         ("{clustered}", ""),
         ("{room for updates}", "with (fillfactor = 70)"),
         ("{collate bytes}", "collate \"C\""));
@@ -30,6 +31,7 @@ public sealed class Dialect
         ("{id}", "blob"),
         ("{bytes}", "blob"),
         ("{for update}", ""),
+        ("{auto id}", "integer primary key"),
         ("{clustered}", "without rowid"),
         ("{room for updates}", ""),
         ("{collate bytes}", ""));
