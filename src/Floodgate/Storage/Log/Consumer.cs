@@ -53,11 +53,14 @@ public sealed class Consumer<TMessage>
     /// <summary>Why it stopped by itself: a violated invariant or a bug. Null while all is well.</summary>
     public Exception? Failure { get; private set; }
 
+    /// <summary>Events in the log that the group has not committed; 0 before it runs.</summary>
+    public ValueTask<long> LagAsync(Tx tx) => offsets?.LagAsync(tx) ?? ValueTask.FromResult(0L);
+
     /// <summary>True between <see cref="Pause"/> and <see cref="Resume"/>.</summary>
     public bool IsPaused => isPaused;
 
-    /// <summary>The group's offsets, to be committed with the effects; null before it runs.</summary>
-    public Offsets? Offsets => offsets;
+    /// <summary>Raised once, before the first event: the group's offsets, to be committed with the effects.</summary>
+    public event Action<Offsets>? Started;
 
     /// <summary>Stops fetching; what is in work is finished.</summary>
     public void Pause()
@@ -81,6 +84,7 @@ public sealed class Consumer<TMessage>
     {
         var reader = await log.SubscribeAsync(plan.Group, plan.Topics, stop);
         offsets = new Offsets(reader, database);
+        Started?.Invoke(offsets);
         var flushing = FlushAsync(stop);
         try
         {

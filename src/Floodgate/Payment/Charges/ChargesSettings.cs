@@ -1,0 +1,24 @@
+namespace Floodgate.Payment.Charges;
+
+/// <summary>The limits of taking payments.</summary>
+/// <param name="QueueMax">Payments that wait for their commit before 503 (1 to 1,000,000; default 20,000).</param>
+/// <param name="BatchMax">Payments accepted in one transaction (1 to 10,000; default 500).</param>
+/// <param name="AcceptGiveUpMs">
+/// How long accepting tries an unavailable database before it answers 503 (0 to 60,000; default 2,000).</param>
+/// <param name="OutcomeBatchMax">Provider answers recorded in one transaction (1 to 20,000; default 1,000).</param>
+/// <param name="CommissionBasisPoints">The platform's part of every capture (0 to 10,000; default 0).</param>
+/// <param name="WaitSecondsMax">The longest <c>Prefer: wait</c> (0 to 300; default 60).</param>
+/// <param name="StreamsMax">Event streams open at once (1 to 100,000; default 10,000).</param>
+/// <param name="RetryDelayMsFirst">
+/// Delay before a provider that was not reached, or cannot tell, is asked again; doubles (1 to 60,000; default 500).</param>
+/// <param name="RetryDelayMsMax">The longest such delay (1 to 600,000; default 10,000).</param>
+public sealed record ChargesSettings(
+    int QueueMax = 20_000,
+    int BatchMax = 500,
+    int AcceptGiveUpMs = 2_000,
+    int OutcomeBatchMax = 1_000,
+    int CommissionBasisPoints = 0,
+    int WaitSecondsMax = 60,
+    int StreamsMax = 10_000,
+    int RetryDelayMsFirst = 500,
+    int RetryDelayMsMax = 10_000);

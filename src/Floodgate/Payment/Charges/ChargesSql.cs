@@ -1,0 +1,326 @@
+using Floodgate.Storage.Database;
+using Floodgate.Vocabulary;
+
+namespace Floodgate.Payment.Charges;
+
+/// <summary>Every statement about payments. No index names the state, so PostgreSQL updates it in place.</summary>
+internal static class ChargesSql
+{
+    public static readonly Migration[] Migrations =
+    [
+        new("charges-001", """
+            create table payment (
+                id {id} primary key,
+                merchant_id text not null,
+                idempotency_key text not null,
+                user_id text,
+                order_id text,
+                amount bigint not null check (amount > 0),
+                currency text not null,
+                method text not null,
+                purpose text not null,
+                is_capture bigint not null,
+                state text not null,
+                authorized bigint not null,
+                captured bigint not null,
+                refunded bigint not null,
+                capturing bigint not null,
+                refunding bigint not null,
+                is_voiding bigint not null,
+                commission bigint not null,
+                fail_reason text,
+                requested_ms bigint not null,
+                processed_ms bigint not null,
+                unique (merchant_id, idempotency_key),
+                check (refunded + refunding <= captured and captured + capturing <= authorized
+                    and authorized <= amount and refunding >= 0 and capturing >= 0)
+            ) {clustered} {room for updates};
+            create index payment_of_merchant on payment (merchant_id, id);
+            create table payment_operation (
+                id {id} primary key,
+                payment_id {id} not null,
+                merchant_id text not null,
+                idempotency_key text not null,
+                kind text not null,
+                asked bigint not null,
+                amount bigint not null check (amount > 0),
+                currency text not null,
+                state text not null,
+                fail_reason text,
+                requested_ms bigint not null,
+                processed_ms bigint not null,
+                unique (merchant_id, idempotency_key)
+            ) {clustered} {room for updates};
+            create index payment_operation_of_payment on payment_operation (payment_id, id);
+            create table charge_due (
+                id {id} primary key,
+                payment_id {id} not null,
+                provider text not null,
+                due_ms bigint not null,
+                attempts bigint not null
+            ) {clustered};
+            create index charge_due_by_time on charge_due (provider, due_ms)
+            """),
+    ];
+
+    private const string PaymentColumns =
+        """
+        p.id, p.merchant_id, p.idempotency_key, p.user_id, p.order_id, p.amount, p.currency, p.method, p.purpose,
+        p.is_capture, p.requested_ms, p.state, p.authorized, p.captured, p.refunded, p.capturing, p.refunding,
+        p.is_voiding, p.commission, p.fail_reason, p.processed_ms
+        """;
+
+    private const string OperationColumns =
+        """
+        o.id, o.payment_id, o.merchant_id, o.idempotency_key, o.kind, o.asked, o.amount, o.currency, o.requested_ms,
+        o.state, o.fail_reason, o.processed_ms
+        """;
+
+    private static readonly Statement InsertPayments = new(
+        """
+        insert into payment (id, merchant_id, idempotency_key, user_id, order_id, amount, currency, method, purpose,
+            is_capture, state, authorized, captured, refunded, capturing, refunding, is_voiding, commission,
+            fail_reason, requested_ms, processed_ms)
+        select rows.id, rows.merchant_id, rows.idempotency_key, rows.user_id, rows.order_id, rows.amount,
+            rows.currency, rows.method, rows.purpose, rows.is_capture, 'REQUESTED', 0, 0, 0, 0, 0, 0, 0, null,
+            rows.requested_ms, 0
+        from {rows} where true on conflict (merchant_id, idempotency_key) do nothing returning id
+        """,
+        Column.Id("id"), Column.Text("merchant_id"), Column.Text("idempotency_key"), Column.Text("user_id"),
+        Column.Text("order_id"), Column.Long("amount"), Column.Text("currency"), Column.Text("method"),
+        Column.Text("purpose"), Column.Long("is_capture"), Column.Long("requested_ms"));
+
+    private static readonly Statement SelectByKeys = new(
+        $$"""
+        select {{PaymentColumns}} from {rows} join payment p
+            on p.merchant_id = rows.merchant_id and p.idempotency_key = rows.idempotency_key
+        """,
+        Column.Text("merchant_id"), Column.Text("idempotency_key"));
+
+    private static readonly Statement SelectByIds = new(
+        $$"""select {{PaymentColumns}} from {rows} join payment p on p.id = rows.id""", Column.Id("id"));
+
+    private static readonly Statement LockByIds = new(
+        $$"""select {{PaymentColumns}} from {rows} join payment p on p.id = rows.id order by p.id {for update}""",
+        Column.Id("id"));
+
+    private static readonly Statement SelectPage = new(
+        $$"""
+        select {{PaymentColumns}} from {rows} join payment p on p.merchant_id = rows.merchant_id and p.id > rows.after
+        order by p.id limit 1001
+        """,
+        Column.Text("merchant_id"), Column.Id("after"));
+
+    private static readonly Statement SelectPageOfAll = new(
+        $$"""select {{PaymentColumns}} from {rows} join payment p on p.id > rows.after order by p.id limit 1001""",
+        Column.Id("after"));
+
+    // The guard is the idempotency of provider answers: only a pending payment changes.
+    private static readonly Statement SettleCharges = new(
+        """
+        update payment set state = rows.state, authorized = rows.authorized, captured = rows.captured,
+            commission = rows.commission, fail_reason = rows.fail_reason, processed_ms = rows.processed_ms
+        from {rows} where payment.id = rows.id and payment.state in ('REQUESTED', 'UNKNOWN')
+            and payment.state <> rows.state
+        returning payment.id
+        """,
+        Column.Id("id"), Column.Text("state"), Column.Long("authorized"), Column.Long("captured"),
+        Column.Long("commission"), Column.Text("fail_reason"), Column.Long("processed_ms"));
+
+    private static readonly Statement UpdatePayments = new(
+        """
+        update payment set state = rows.state, captured = rows.captured, refunded = rows.refunded,
+            capturing = rows.capturing, refunding = rows.refunding, is_voiding = rows.is_voiding,
+            commission = rows.commission
+        from {rows} where payment.id = rows.id
+        """,
+        Column.Id("id"), Column.Text("state"), Column.Long("captured"), Column.Long("refunded"),
+        Column.Long("capturing"), Column.Long("refunding"), Column.Long("is_voiding"), Column.Long("commission"));
+
+    private static readonly Statement InsertOperations = new(
+        """
+        insert into payment_operation (id, payment_id, merchant_id, idempotency_key, kind, asked, amount, currency,
+            state, fail_reason, requested_ms, processed_ms)
+        select rows.id, rows.payment_id, rows.merchant_id, rows.idempotency_key, rows.kind, rows.asked, rows.amount,
+            rows.currency, 'REQUESTED', null, rows.requested_ms, 0
+        from {rows}
+        """,
+        Column.Id("id"), Column.Id("payment_id"), Column.Text("merchant_id"), Column.Text("idempotency_key"),
+        Column.Text("kind"), Column.Long("asked"), Column.Long("amount"), Column.Text("currency"),
+        Column.Long("requested_ms"));
+
+    private static readonly Statement SelectOperationsByKeys = new(
+        $$"""
+        select {{OperationColumns}} from {rows} join payment_operation o
+            on o.merchant_id = rows.merchant_id and o.idempotency_key = rows.idempotency_key
+        """,
+        Column.Text("merchant_id"), Column.Text("idempotency_key"));
+
+    private static readonly Statement SelectOperationsByIds = new(
+        $$"""select {{OperationColumns}} from {rows} join payment_operation o on o.id = rows.id""", Column.Id("id"));
+
+    private static readonly Statement SelectOperationsOfPayment = new(
+        $$"""
+        select {{OperationColumns}} from {rows} join payment_operation o on o.payment_id = rows.payment_id
+        order by o.id limit 1000
+        """,
+        Column.Id("payment_id"));
+
+    private static readonly Statement UpdateOperations = new(
+        """
+        update payment_operation set state = rows.state, fail_reason = rows.fail_reason,
+            processed_ms = rows.processed_ms
+        from {rows} where payment_operation.id = rows.id and payment_operation.state in ('REQUESTED', 'UNKNOWN')
+        """,
+        Column.Id("id"), Column.Text("state"), Column.Text("fail_reason"), Column.Long("processed_ms"));
+
+    private static readonly Statement UpsertDue = new(
+        """
+        insert into charge_due (id, payment_id, provider, due_ms, attempts)
+        select rows.id, rows.payment_id, rows.provider, rows.due_ms, rows.attempts from {rows} where true
+        on conflict (id) do update set due_ms = excluded.due_ms, attempts = excluded.attempts
+        """,
+        Column.Id("id"), Column.Id("payment_id"), Column.Text("provider"), Column.Long("due_ms"),
+        Column.Long("attempts"));
+
+    private static readonly Statement DeleteDue = new(
+        "delete from charge_due where id in (select rows.id from {rows})", Column.Id("id"));
+
+    private static readonly Statement SelectDue = new(
+        """
+        select d.id, d.payment_id, d.attempts from {rows} join charge_due d on d.provider = rows.provider
+            and d.due_ms <= rows.now_ms
+        order by d.due_ms limit 5000
+        """,
+        Column.Text("provider"), Column.Long("now_ms"));
+
+    private static readonly Statement NextDue = new(
+        "select min(d.due_ms) from {rows} join charge_due d on d.provider = rows.provider",
+        Column.Text("provider"));
+
+    private static readonly Statement CountDue = new("select count(*) from charge_due");
+
+    public static ValueTask<List<Guid>> InsertAsync(Tx tx, IReadOnlyList<Payment> payments) => tx.QueryAsync(
+        InsertPayments,
+        Rows.Over(payments).Id(p => p.Id).Text(p => p.Request.MerchantId).Text(p => p.Request.IdempotencyKey)
+            .Text(p => p.Request.UserId).Text(p => p.Request.OrderId).Long(p => p.Request.Amount.AmountMinor)
+            .Text(p => p.Request.Amount.Currency.Code).Text(p => Words.Of(p.Request.Method))
+            .Text(p => Words.Of(p.Request.Purpose)).Flag(p => p.Request.Capture).Long(p => p.RequestedAtMs),
+        r => r.Id(0));
+
+    public static ValueTask<List<Payment>> SelectByKeysAsync(Tx tx, IReadOnlyList<PaymentRequest> requests) =>
+        tx.QueryAsync(
+            SelectByKeys, Rows.Over(requests).Text(r => r.MerchantId).Text(r => r.IdempotencyKey), MapPayment);
+
+    public static ValueTask<List<Payment>> SelectAsync(Tx tx, IReadOnlyList<Guid> ids) =>
+        tx.QueryAsync(SelectByIds, Rows.Over(ids).Id(i => i), MapPayment);
+
+    public static ValueTask<List<Payment>> LockAsync(Tx tx, IReadOnlyList<Guid> ids) =>
+        tx.QueryAsync(LockByIds, Rows.Over(ids).Id(i => i), MapPayment);
+
+    /// <summary>A page after an id, of one merchant or, with null, of all; at most 1,001.</summary>
+    public static ValueTask<List<Payment>> SelectPageAsync(Tx tx, string? merchantId, Guid after) =>
+        merchantId is null
+            ? tx.QueryAsync(SelectPageOfAll, Rows.One(after).Id(a => a), MapPayment)
+            : tx.QueryAsync(SelectPage, Rows.One(after).Text(_ => merchantId).Id(a => a), MapPayment);
+
+    /// <summary>Writes the provider's first answer; the ids of those that were pending and did change.</summary>
+    public static ValueTask<List<Guid>> SettleAsync(Tx tx, IReadOnlyList<Payment> payments) => tx.QueryAsync(
+        SettleCharges,
+        Rows.Over(payments).Id(p => p.Id).Text(p => Words.Of(p.State)).Long(p => p.Authorized).Long(p => p.Captured)
+            .Long(p => p.Commission).Text(p => p.FailReason).Long(p => p.ProcessedAtMs),
+        r => r.Id(0));
+
+    public static void Update(Tx tx, IReadOnlyCollection<Payment> payments) => tx.Queue(
+        UpdatePayments,
+        Rows.Over(payments.ToList()).Id(p => p.Id).Text(p => Words.Of(p.State)).Long(p => p.Captured)
+            .Long(p => p.Refunded).Long(p => p.Capturing).Long(p => p.Refunding).Flag(p => p.IsVoiding)
+            .Long(p => p.Commission),
+        payments.Count,
+        "every locked payment is updated");
+
+    public static void Insert(Tx tx, IReadOnlyList<Operation> operations) => tx.Queue(
+        InsertOperations,
+        Rows.Over(operations).Id(o => o.Id).Id(o => o.PaymentId).Text(o => o.Request.MerchantId)
+            .Text(o => o.Request.IdempotencyKey).Text(o => Words.Of(o.Request.Kind))
+            .Long(o => o.Request.Amount?.AmountMinor ?? 0).Long(o => o.Amount)
+            .Text(o => o.Request.Amount?.Currency.Code ?? "").Long(o => o.RequestedAtMs));
+
+    public static ValueTask<List<Operation>> SelectByKeysAsync(Tx tx, IReadOnlyList<OperationRequest> requests) =>
+        tx.QueryAsync(
+            SelectOperationsByKeys,
+            Rows.Over(requests).Text(r => r.MerchantId).Text(r => r.IdempotencyKey),
+            MapOperation);
+
+    public static ValueTask<List<Operation>> SelectOperationsAsync(Tx tx, IReadOnlyList<Guid> ids) =>
+        tx.QueryAsync(SelectOperationsByIds, Rows.Over(ids).Id(i => i), MapOperation);
+
+    public static ValueTask<List<Operation>> SelectOperationsOfAsync(Tx tx, Guid paymentId) =>
+        tx.QueryAsync(SelectOperationsOfPayment, Rows.One(paymentId).Id(i => i), MapOperation);
+
+    public static void Update(Tx tx, IReadOnlyList<Operation> operations) => tx.Queue(
+        UpdateOperations,
+        Rows.Over(operations).Id(o => o.Id).Text(o => Words.Of(o.State)).Text(o => o.FailReason)
+            .Long(o => o.ProcessedAtMs),
+        operations.Count,
+        "every pending operation is updated");
+
+    public static void Upsert(Tx tx, IReadOnlyList<DueCharge> due) => tx.Queue(
+        UpsertDue,
+        Rows.Over(due).Id(d => d.Id).Id(d => d.PaymentId).Text(d => d.Provider).Long(d => d.DueMs)
+            .Long(d => d.Attempts));
+
+    public static void DeleteDues(Tx tx, IReadOnlyList<Guid> ids) => tx.Queue(DeleteDue, Rows.Over(ids).Id(i => i));
+
+    public static ValueTask<List<DueCharge>> SelectDueAsync(Tx tx, string provider, long nowMs) => tx.QueryAsync(
+        SelectDue,
+        Rows.One(provider).Text(p => p).Long(_ => nowMs),
+        r => new DueCharge(r.Id(0), r.Id(1), provider, nowMs, (int)r.Long(2)));
+
+    public static async ValueTask<long?> NextDueMsAsync(Tx tx, string provider) =>
+        (await tx.QueryAsync(NextDue, Rows.One(provider).Text(p => p), r => r.LongOrNull(0)))[0];
+
+    public static async ValueTask<long> CountDueAsync(Tx tx) =>
+        (await tx.QueryAsync(CountDue, Rows.None, r => r.Long(0)))[0];
+
+    private static Payment MapPayment(Row r)
+    {
+        var request = new PaymentRequest(
+            r.Text(1), r.Text(2), r.TextOrNull(3), r.TextOrNull(4),
+            new Money(r.Long(5), Currency.FromStored(r.Text(6))),
+            Words.Method(r.Text(7)), Words.Purpose(r.Text(8)), r.Flag(9));
+        return new Payment(r.Id(0), request, r.Long(10))
+        {
+            State = Words.State(r.Text(11)),
+            Authorized = r.Long(12),
+            Captured = r.Long(13),
+            Refunded = r.Long(14),
+            Capturing = r.Long(15),
+            Refunding = r.Long(16),
+            IsVoiding = r.Flag(17),
+            Commission = r.Long(18),
+            FailReason = r.TextOrNull(19),
+            ProcessedAtMs = r.Long(20),
+        };
+    }
+
+    private static Operation MapOperation(Row r)
+    {
+        Money? asked = r.Long(5) == 0 ? null : new Money(r.Long(5), Currency.FromStored(r.Text(7)));
+        var request = new OperationRequest(r.Text(2), r.Text(3), r.Id(1), Words.Kind(r.Text(4)), asked);
+        return new Operation(r.Id(0), r.Id(1), request, r.Long(6), r.Long(8))
+        {
+            State = Words.OperationState(r.Text(9)),
+            FailReason = r.TextOrNull(10),
+            ProcessedAtMs = r.Long(11),
+        };
+    }
+}
+
+/// <summary>A charge or operation that waits for its time: parked, to be tried again, or to be asked about.</summary>
+/// <param name="Id">The payment's or operation's id.</param>
+/// <param name="PaymentId">The payment.</param>
+/// <param name="Provider">Whom to ask.</param>
+/// <param name="DueMs">Not before.</param>
+/// <param name="Attempts">Tries so far.</param>
+internal sealed record DueCharge(Guid Id, Guid PaymentId, string Provider, long DueMs, int Attempts);

@@ -1,0 +1,174 @@
+using Floodgate.Vocabulary;
+
+namespace Floodgate.Payment.Charges;
+
+/// <summary>What can come of asking for an operation, in the order in which it is checked.</summary>
+public enum OperationOutcome
+{
+    /// <summary>Accepted; it will be carried out once.</summary>
+    Accepted,
+
+    /// <summary>Accepted before under the same key with the same request: the first answer again.</summary>
+    Replayed,
+
+    /// <summary>The key was used for another operation request.</summary>
+    KeyReused,
+
+    /// <summary>The merchant has no such payment.</summary>
+    NotFound,
+
+    /// <summary>The amount is in another currency than the payment.</summary>
+    CurrencyDiffers,
+
+    /// <summary>The provider has not answered the payment itself yet.</summary>
+    PaymentPending,
+
+    /// <summary>A capture or void of it is not answered yet.</summary>
+    OperationPending,
+
+    /// <summary>Only an authorized payment can be captured or voided.</summary>
+    NotAuthorized,
+
+    /// <summary>A capture of more than was authorized.</summary>
+    AboveAuthorized,
+
+    /// <summary>Only captured money can be given back.</summary>
+    NotCaptured,
+
+    /// <summary>The money is in the customer's wallet; it is spent, not refunded.</summary>
+    TopUpNotRefundable,
+
+    /// <summary>More than is left: captured minus refunded minus refunds that are not answered.</summary>
+    AboveRefundable,
+}
+
+/// <summary>Decides operations and their answers. Pure: no clock, no database.</summary>
+public static class OperationRules
+{
+    /// <summary>
+    /// Whether the operation is accepted, and if so its amount and the payment with that reserved. Checked in the
+    /// order of <see cref="OperationOutcome"/>; refusals change nothing and are not remembered: the same key
+    /// may succeed later.
+    /// </summary>
+    public static (OperationOutcome Outcome, long Amount, Payment Payment) Decide(
+        Payment payment, OperationRequest request)
+    {
+        if (request.Amount is { } asked && asked.Currency != payment.Request.Amount.Currency)
+        {
+            return (OperationOutcome.CurrencyDiffers, 0, payment);
+        }
+
+        if (payment.IsPending)
+        {
+            return (OperationOutcome.PaymentPending, 0, payment);
+        }
+
+        return request.Kind == OperationKind.Refund
+            ? DecideRefund(payment, request.Amount?.AmountMinor)
+            : DecideOnAuthorization(payment, request.Kind, request.Amount?.AmountMinor);
+    }
+
+    /// <summary>The payment after the provider carried the operation out.</summary>
+    public static Payment Succeed(Payment payment, Operation operation, long commission) =>
+        (operation.Request.Kind switch
+        {
+            OperationKind.Capture => payment with
+            {
+                State = PaymentState.Captured,
+                Captured = operation.Amount,
+                Capturing = 0,
+                Commission = commission,
+            },
+            OperationKind.Void => payment with { State = PaymentState.Voided, IsVoiding = false },
+            _ => Refund(payment, operation.Amount),
+        }).Checked();
+
+    /// <summary>The payment after the provider refused the operation: what was reserved is free again.</summary>
+    public static Payment Fail(Payment payment, Operation operation) =>
+        (operation.Request.Kind switch
+        {
+            OperationKind.Capture => payment with { Capturing = 0 },
+            OperationKind.Void => payment with { IsVoiding = false },
+            _ => payment with { Refunding = payment.Refunding - operation.Amount },
+        }).Checked();
+
+    private static (OperationOutcome Outcome, long Amount, Payment Payment) DecideRefund(
+        Payment payment, long? asked)
+    {
+        if (payment.Captured == 0)
+        {
+            return (OperationOutcome.NotCaptured, 0, payment);
+        }
+
+        if (payment.Request.Purpose == PaymentPurpose.TopUp)
+        {
+            return (OperationOutcome.TopUpNotRefundable, 0, payment);
+        }
+
+        var amount = asked ?? payment.Refundable;
+        return amount == 0 || amount > payment.Refundable
+            ? (OperationOutcome.AboveRefundable, 0, payment)
+            : (OperationOutcome.Accepted, amount, (payment with { Refunding = payment.Refunding + amount }).Checked());
+    }
+
+    private static (OperationOutcome Outcome, long Amount, Payment Payment) DecideOnAuthorization(
+        Payment payment, OperationKind kind, long? asked)
+    {
+        if (payment.State != PaymentState.Authorized)
+        {
+            return (OperationOutcome.NotAuthorized, 0, payment);
+        }
+
+        if (payment.Capturing > 0 || payment.IsVoiding)
+        {
+            return (OperationOutcome.OperationPending, 0, payment);
+        }
+
+        if (kind == OperationKind.Void)
+        {
+            return (OperationOutcome.Accepted, payment.Authorized, payment with { IsVoiding = true });
+        }
+
+        var amount = asked ?? payment.Authorized;
+        return amount > payment.Authorized
+            ? (OperationOutcome.AboveAuthorized, 0, payment)
+            : (OperationOutcome.Accepted, amount, (payment with { Capturing = amount }).Checked());
+    }
+
+    private static Payment Refund(Payment payment, long amount)
+    {
+        var refunded = checked(payment.Refunded + amount);
+        return payment with
+        {
+            State = refunded == payment.Captured ? PaymentState.Refunded : PaymentState.PartiallyRefunded,
+            Refunded = refunded,
+            Refunding = payment.Refunding - amount,
+        };
+    }
+}
+
+/// <summary>The platform's part of a payment, in minor units.</summary>
+public static class CommissionRule
+{
+    private const long BasisPoints = 10_000;
+
+    /// <summary>The part of an amount; a half goes to the even number, so that rounding favours nobody.</summary>
+    public static long Of(long amount, int basisPoints) => Share(amount, basisPoints, BasisPoints);
+
+    /// <summary>
+    /// What a refund gives back of it: in proportion to all that was refunded so far, so that many small refunds
+    /// give back exactly what one large refund would.
+    /// </summary>
+    public static long ReturnedBy(Payment before, Payment after) => before.Captured == 0 ? 0
+        : Share(before.Commission, after.Refunded, before.Captured)
+            - Share(before.Commission, before.Refunded, before.Captured);
+
+    private static long Share(long amount, long part, long whole)
+    {
+        var product = (Int128)amount * part;
+        var (quotient, rest) = Int128.DivRem(product, whole);
+        var twice = rest * 2;
+        var isUp = twice > whole || (twice == whole && quotient % 2 != 0);
+        return checked((long)(quotient + (isUp ? 1 : 0)));
+    }
+}

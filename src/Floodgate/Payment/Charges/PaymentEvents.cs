@@ -1,0 +1,191 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Floodgate.Storage.Log;
+using Floodgate.Vocabulary;
+
+namespace Floodgate.Payment.Charges;
+
+/// <summary>The topics of payments and what is written to them (DESIGN section 5); schemas in docs/events.md.</summary>
+public static class PaymentEvents
+{
+    /// <summary>What is to be done, by customer.</summary>
+    public static readonly Topic Requests = new(1, "payment-requests", 10, 7);
+
+    /// <summary>What came of it, by order.</summary>
+    public static readonly Topic Results = new(2, "payment-results", 10, 7);
+
+    /// <summary>Facts for outside: an authorization without capture.</summary>
+    public static readonly Topic Authorized = new(3, "payment.authorized", 10, 7);
+
+    /// <summary>Facts for outside: money was taken.</summary>
+    public static readonly Topic Captured = new(4, "payment.captured", 10, 7);
+
+    /// <summary>Facts for outside: money was given back.</summary>
+    public static readonly Topic Refunded = new(5, "payment.refunded", 10, 7);
+
+    /// <summary>All of them.</summary>
+    public static readonly IReadOnlyList<Topic> Topics = [Requests, Results, Authorized, Captured, Refunded];
+
+    internal const string PaymentRequested = "payment.requested/1";
+    internal const string OperationRequested = "payment.operation-requested/1";
+
+    private static readonly JsonWriterOptions WriterOptions = new()
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        SkipValidation = true,
+    };
+
+    internal static NewEvent Request(Payment payment) => new(
+        Requests,
+        payment.Key,
+        PaymentRequested,
+        Write(payment, null, static (json, payment, _) =>
+        {
+            WriteMoney(json, payment.Request.Amount);
+            json.WriteString("method", Words.Of(payment.Request.Method));
+            json.WriteBoolean("capture", payment.Request.Capture);
+            json.WriteString("idempotencyKey", payment.Request.IdempotencyKey);
+            json.WriteString("requestedAt", new UtcInstant(payment.RequestedAtMs).ToString());
+        }));
+
+    internal static NewEvent Request(Payment payment, Operation operation) => new(
+        Requests,
+        payment.Key,
+        OperationRequested,
+        Write(payment, operation, static (json, payment, operation) =>
+        {
+            WriteMoney(json, payment.Request.Amount with { AmountMinor = operation!.Amount });
+            json.WriteString("idempotencyKey", operation.Request.IdempotencyKey);
+            json.WriteString("requestedAt", new UtcInstant(operation.RequestedAtMs).ToString());
+        }));
+
+    /// <summary>The events of a final answer: the result, and the fact if money moved or was reserved.</summary>
+    internal static void AddAnswer(List<NewEvent> events, Payment payment, Operation? operation)
+    {
+        var key = payment.Request.OrderId ?? payment.Id.ToString();
+        events.Add(new(Results, key, "payment.result/1", Write(payment, operation, WriteResult)));
+        if (FactOf(payment, operation) is { } topic)
+        {
+            events.Add(new(topic, payment.Id.ToString(), topic.Name + "/1", Write(payment, operation, WriteFact)));
+        }
+    }
+
+    /// <summary>The ids that an event names; a clear complaint when it cannot be read.</summary>
+    internal static (EventIds? Ids, string? Error) Parse(LoggedEvent e)
+    {
+        if (e.Type is not (PaymentRequested or OperationRequested))
+        {
+            return (null, $"type {e.Type} is not known here; a newer version wrote it: replay it after the upgrade");
+        }
+
+        try
+        {
+            var ids = JsonSerializer.Deserialize(e.Payload, EventIdsJson.Default.EventIds);
+            return ids is null || ids.PaymentId == Guid.Empty
+                || (e.Type == OperationRequested) != (ids.OperationId is not null)
+                ? (null, "paymentId or operationId is missing")
+                : (ids, null);
+        }
+        catch (JsonException error)
+        {
+            return (null, $"the payload is not the JSON of {e.Type}: {error.Message}");
+        }
+    }
+
+    private static Topic? FactOf(Payment payment, Operation? operation)
+    {
+        if (operation is null)
+        {
+            return payment.State switch
+            {
+                PaymentState.Captured => Captured,
+                PaymentState.Authorized => Authorized,
+                _ => null,
+            };
+        }
+
+        return (operation.State, operation.Request.Kind) switch
+        {
+            (OperationState.Succeeded, OperationKind.Capture) => Captured,
+            (OperationState.Succeeded, OperationKind.Refund) => Refunded,
+            _ => null,
+        };
+    }
+
+    private static void WriteResult(Utf8JsonWriter json, Payment payment, Operation? operation)
+    {
+        json.WriteString("status", Words.Of(payment.State));
+        if (operation is not null)
+        {
+            json.WriteString("operationStatus", Words.Of(operation.State));
+        }
+
+        if ((operation is null ? payment.FailReason : operation.FailReason) is { } reason)
+        {
+            json.WriteString("failReason", reason);
+        }
+
+        WriteProcessedAt(json, payment, operation);
+    }
+
+    private static void WriteFact(Utf8JsonWriter json, Payment payment, Operation? operation)
+    {
+        WriteMoney(json, operation is null
+            ? payment.Request.Amount
+            : payment.Request.Amount with { AmountMinor = operation.Amount });
+        WriteProcessedAt(json, payment, operation);
+    }
+
+    private static void WriteProcessedAt(Utf8JsonWriter json, Payment payment, Operation? operation) =>
+        json.WriteString(
+            "processedAt", new UtcInstant(operation?.ProcessedAtMs ?? payment.ProcessedAtMs).ToString());
+
+    private static void WriteMoney(Utf8JsonWriter json, Money money)
+    {
+        json.WriteNumber("amount", money.AmountMinor);
+        json.WriteString("currency", money.Currency.Code);
+    }
+
+    private static string Write(
+        Payment payment, Operation? operation, Action<Utf8JsonWriter, Payment, Operation?> rest)
+    {
+        var buffer = new ArrayBufferWriter<byte>(512);
+        using (var json = new Utf8JsonWriter(buffer, WriterOptions))
+        {
+            json.WriteStartObject();
+            json.WriteString("paymentId", payment.Id);
+            if (operation is not null)
+            {
+                json.WriteString("operationId", operation.Id);
+                json.WriteString("kind", Words.Of(operation.Request.Kind));
+            }
+
+            json.WriteString("merchantId", payment.Request.MerchantId);
+            if (payment.Request.UserId is { } user)
+            {
+                json.WriteString("userId", user);
+            }
+
+            if (payment.Request.OrderId is { } order)
+            {
+                json.WriteString("orderId", order);
+            }
+
+            rest(json, payment, operation);
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+}
+
+/// <summary>What the worker needs of a request event; the rest is in the database.</summary>
+internal sealed record EventIds(Guid PaymentId, Guid? OperationId);
+
+/// <summary>Reads it; fields of later versions are ignored.</summary>
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
+[JsonSerializable(typeof(EventIds))]
+internal sealed partial class EventIdsJson : JsonSerializerContext;

@@ -1,0 +1,97 @@
+using Floodgate.Payment.Ledger;
+using Floodgate.Vocabulary;
+
+namespace Floodgate.Payment.Charges;
+
+/// <summary>
+/// Which money moves with which answer. Pure. Before is the payment as it was, after as it is; amounts of zero
+/// move nothing.
+/// </summary>
+internal static class Postings
+{
+    /// <summary>The customer accounts that an answer may move: locked before anything is decided on them.</summary>
+    public static IEnumerable<AccountName> CustomerAccounts(PaymentRequest request)
+    {
+        if (request.UserId is { } user && (request.Method == PaymentMethod.Wallet || IsTopUp(request)))
+        {
+            yield return AccountName.Wallet(request.MerchantId, user, request.Amount.Currency);
+            yield return AccountName.Held(request.MerchantId, user, request.Amount.Currency);
+        }
+    }
+
+    /// <summary>A charge that was approved: authorized, or authorized and captured.</summary>
+    public static IEnumerable<Posting> OfCharge(Payment after)
+    {
+        var accounts = new Accounts(after.Request);
+        var lines = new Lines(after, after.Id);
+        if (!after.Request.Capture)
+        {
+            // A gateway's authorization moves no money; a wallet's sets it aside.
+            return after.Request.Method == PaymentMethod.Wallet
+                ? lines.Move(after.Authorized, accounts.Wallet, accounts.Held)
+                : lines;
+        }
+
+        return IsTopUp(after.Request)
+            ? lines.Move(after.Captured, accounts.Clearing, accounts.Wallet)
+            : lines.Move(after.Captured, accounts.Source, accounts.Payable)
+                .Move(after.Commission, accounts.Payable, accounts.Commission);
+    }
+
+    /// <summary>An operation that succeeded.</summary>
+    public static IEnumerable<Posting> OfOperation(Payment before, Payment after, Operation operation)
+    {
+        var accounts = new Accounts(after.Request);
+        var lines = new Lines(after, operation.Id);
+        var isWallet = after.Request.Method == PaymentMethod.Wallet;
+        switch (operation.Request.Kind)
+        {
+            case OperationKind.Capture:
+                lines.Move(after.Captured, isWallet ? accounts.Held : accounts.Clearing, accounts.Payable)
+                    .Move(after.Commission, accounts.Payable, accounts.Commission);
+                return isWallet
+                    ? lines.Move(after.Authorized - after.Captured, accounts.Held, accounts.Wallet)
+                    : lines;
+            case OperationKind.Void:
+                return isWallet ? lines.Move(after.Authorized, accounts.Held, accounts.Wallet) : lines;
+            default:
+                return lines.Move(operation.Amount, accounts.Refunds, accounts.Source)
+                    .Move(CommissionRule.ReturnedBy(before, after), accounts.Commission, accounts.Payable);
+        }
+    }
+
+    private static bool IsTopUp(PaymentRequest request) => request.Purpose == PaymentPurpose.TopUp;
+
+    private readonly struct Accounts(PaymentRequest request)
+    {
+        public AccountName Wallet => AccountName.Wallet(request.MerchantId, request.UserId!, request.Amount.Currency);
+
+        public AccountName Held => AccountName.Held(request.MerchantId, request.UserId!, request.Amount.Currency);
+
+        public AccountName Clearing =>
+            AccountName.Clearing(Words.Of(PaymentMethod.Gateway), request.Amount.Currency);
+
+        public AccountName Payable => AccountName.Payable(request.MerchantId, request.Amount.Currency);
+
+        public AccountName Refunds => AccountName.Refunds(request.MerchantId, request.Amount.Currency);
+
+        public AccountName Commission => AccountName.Commission(request.Amount.Currency);
+
+        /// <summary>Where the customer's money comes from and goes back to.</summary>
+        public AccountName Source => request.Method == PaymentMethod.Wallet ? Wallet : Clearing;
+    }
+
+    private sealed class Lines(Payment payment, Guid eventId) : List<Posting>
+    {
+        public Lines Move(long amount, AccountName debit, AccountName credit)
+        {
+            if (amount > 0)
+            {
+                var money = payment.Request.Amount with { AmountMinor = amount };
+                Add(new Posting(payment.Id, eventId, Count, debit, credit, money));
+            }
+
+            return this;
+        }
+    }
+}

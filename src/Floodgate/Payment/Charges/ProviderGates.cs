@@ -1,0 +1,85 @@
+using Floodgate.Payment.Charges.Providers;
+using Floodgate.Storage.Log;
+using Floodgate.Vocabulary;
+
+namespace Floodgate.Payment.Charges;
+
+/// <summary>A provider behind its circuit breaker.</summary>
+internal sealed record ProviderGate(IPaymentProvider Provider, CircuitBreaker Breaker);
+
+/// <summary>Asks providers, through their breakers. Holds no connection and no lock while it waits.</summary>
+internal sealed class ProviderGates(
+    IReadOnlyList<ProviderGate> gates, ChargesSettings settings, TimeProvider time, Func<double> chance)
+{
+    private readonly RetryPolicy retry = new(int.MaxValue, settings.RetryDelayMsFirst, settings.RetryDelayMsMax);
+
+    /// <summary>All of them.</summary>
+    public IReadOnlyList<ProviderGate> All => gates;
+
+    /// <summary>The provider of this name.</summary>
+    public ProviderGate this[string name] => gates.First(g => g.Provider.Name == name);
+
+    /// <summary>
+    /// Makes the call of the task, or asks what became of it. Refused by an open breaker it is NotReached: put off
+    /// until the breaker may let it pass. Never throws but for cancellation.
+    /// </summary>
+    public async Task<Answered> AskAsync(ChargeTask task, int attempts, LoggedEvent? e, CancellationToken cancel)
+    {
+        var (provider, breaker) = this[task.Provider];
+        if (!breaker.TryEnter(out var permit))
+        {
+            var dueMs = Math.Max(breaker.NextAttemptAtMs, DueMs(1));
+            return new(task, new ProviderAnswer(ProviderVerdict.NotReached, "breaker_open"), dueMs, attempts, e);
+        }
+
+        ProviderAnswer? answer = null;
+        try
+        {
+            var startedAt = time.GetTimestamp();
+            answer = task.IsUnknown
+                ? await FindOrRepeatAsync(provider, task, cancel)
+                : await provider.ExecuteAsync(CallOf(task), cancel);
+            ChargesLog.CountCall(provider.Name, time.GetElapsedTime(startedAt));
+        }
+        finally
+        {
+            if (answer is { } known)
+            {
+                breaker.Report(permit, known.Verdict);
+            }
+            else
+            {
+                breaker.Abandon(permit);
+            }
+        }
+
+        return new(task, answer.Value, DueMs(attempts + 1), attempts + 1, e);
+    }
+
+    // "Never seen" is certain, so the call may be made again; by the same id, so even a late twin has one effect.
+    private static async Task<ProviderAnswer> FindOrRepeatAsync(
+        IPaymentProvider provider, ChargeTask task, CancellationToken cancel)
+    {
+        var found = await provider.FindAsync(task.Id, cancel);
+        return found.Verdict == ProviderVerdict.NotReached
+            ? await provider.ExecuteAsync(CallOf(task), cancel)
+            : found;
+    }
+
+    private static ProviderCall CallOf(ChargeTask task)
+    {
+        var (payment, operation) = (task.Payment, task.Operation);
+        var action = operation?.Request.Kind switch
+        {
+            OperationKind.Capture => ProviderAction.Capture,
+            OperationKind.Void => ProviderAction.Void,
+            OperationKind.Refund => ProviderAction.Refund,
+            _ => payment.Request.Capture ? ProviderAction.Charge : ProviderAction.Authorize,
+        };
+        var amount = payment.Request.Amount with { AmountMinor = operation?.Amount ?? payment.Request.Amount.AmountMinor };
+        return new ProviderCall(task.Id, payment.Id, action, amount);
+    }
+
+    private long DueMs(int attempts) =>
+        UtcInstant.Now(time).Plus(retry.DelayAfter(attempts, chance()) ?? TimeSpan.Zero).Ms;
+}
