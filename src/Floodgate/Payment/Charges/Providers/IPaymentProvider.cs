@@ -45,20 +45,25 @@ internal readonly record struct ProviderAnswer(ProviderVerdict Verdict, string? 
 
 /// <summary>
 /// The seam to whoever moves the money: simulated in this process, the wallet, or a provider over HTTP.
-/// Implementations never throw for what a provider or network does; they answer with a verdict.
+/// Implementations never throw for what a provider or network does; they answer with a verdict. When the caller's
+/// token is cancelled they throw OperationCanceledException, and what became of the call is unknown.
 /// </summary>
 internal interface IPaymentProvider
 {
     /// <summary>The name that payments store and requests choose.</summary>
     string Name { get; }
 
-    /// <summary>Carries out the call once, however often it is sent with the same id.</summary>
+    /// <summary>
+    /// Carries out the call once, however often it is sent with the same id: the answer to a repetition is the first
+    /// answer. Same id with other content is <see cref="ProviderVerdict.Unknown"/> with reason <c>id_reused</c>.
+    /// </summary>
     Task<ProviderAnswer> ExecuteAsync(ProviderCall call, CancellationToken cancel);
 
     /// <summary>
     /// What became of the call with this id. <see cref="ProviderVerdict.NotReached"/> with reason
-    /// <c>never_seen</c> means that the provider answers for certain that it has no such call;
-    /// <see cref="ProviderVerdict.Unknown"/> means that it could not be asked.
+    /// <c>never_seen</c> means that the provider has no such call at this moment. A request that is still on its way
+    /// can yet arrive, so the safe next step is to execute the same call again, never to count it as failed.
+    /// <see cref="ProviderVerdict.Unknown"/> means that the provider could not be asked.
     /// </summary>
     Task<ProviderAnswer> FindAsync(Guid callId, CancellationToken cancel);
 }

@@ -1,0 +1,273 @@
+using Floodgate.Vocabulary;
+
+namespace Floodgate.Payment.Charges.Providers;
+
+/// <summary>Whether calls may pass; the names in capitals are what the API shows.</summary>
+internal enum BreakerState
+{
+    /// <summary>CLOSED: every call passes and is judged.</summary>
+    Closed,
+
+    /// <summary>OPEN: no call passes until the open time is over.</summary>
+    Open,
+
+    /// <summary>HALF_OPEN: a few trials pass; all good closes, one bad opens.</summary>
+    HalfOpen,
+}
+
+/// <summary>The right to make one call; given back by <c>Report</c> or <c>Abandon</c>, once.</summary>
+/// <param name="Epoch">Which stay in a state gave it; results from an earlier one say nothing about now.</param>
+/// <param name="Serial">Tells trials apart.</param>
+/// <param name="StartedAt">The clock's timestamp, for the call's duration.</param>
+internal readonly record struct BreakerPermit(long Epoch, long Serial, long StartedAt);
+
+/// <summary>
+/// Keeps calls from a provider that fails or is slow, one per provider. Opens when the window of the last calls is too
+/// bad, closes through trials. Nothing is lost while it is open: callers keep their requests and wait on
+/// <see cref="WhenMayEnterAsync"/>. NotReached and Unknown are failures; Declined is a proper answer. A slow trial is a
+/// bad trial. Thread-safe; the lock is short.
+/// </summary>
+internal sealed class CircuitBreaker(CircuitBreakerSettings settings, TimeProvider time) : IDisposable
+{
+    private readonly Lock _gate = new();
+
+    // Under the gate: the state, since when, and the count of changes.
+    private readonly CallWindow _window = new(settings);
+    private BreakerState _state = BreakerState.Closed;
+    private long _epoch;
+    private long _serial;
+    private long _openedAt;
+    private long _openedCount;
+    private UtcInstant _nextAttemptAt;
+
+    // Under the gate, half-open only: trials without a result by serial, with their start, and how many were good.
+    private readonly Dictionary<long, long> _trials = [];
+    private int _goodTrials;
+
+    // Under the gate: who waits to enter, and the timer that wakes them when time alone changes the answer.
+    private TaskCompletionSource? _waiting;
+    private ITimer? _timer;
+
+    /// <summary>The state at this moment.</summary>
+    public BreakerState State
+    {
+        get
+        {
+            lock (_gate)
+            {
+                PassTime_NeedsLock();
+                return _state;
+            }
+        }
+    }
+
+    /// <summary>How often it has opened since start.</summary>
+    public long OpenedCount => Interlocked.Read(ref _openedCount);
+
+    /// <summary>When the first trial may pass, in milliseconds since the epoch; 0 unless open.</summary>
+    public long NextAttemptAtMs
+    {
+        get
+        {
+            lock (_gate)
+            {
+                PassTime_NeedsLock();
+                return _state == BreakerState.Open ? _nextAttemptAt.Ms : 0;
+            }
+        }
+    }
+
+    /// <summary>The calls that the current judgement rests on: all, failed, slow.</summary>
+    public (int Calls, int Failed, int Slow) Window
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return (_window.Count, _window.Failed, _window.Slow);
+            }
+        }
+    }
+
+    /// <summary>
+    /// True with a permit when a call may be made now. Make it and <see cref="Report"/>, or <see cref="Abandon"/>. A
+    /// lost permit does no harm while closed; a lost trial counts as failed after the trial time-out.
+    /// </summary>
+    public bool TryEnter(out BreakerPermit permit)
+    {
+        lock (_gate)
+        {
+            PassTime_NeedsLock();
+            if (!MayEnter_NeedsLock())
+            {
+                permit = default;
+                return false;
+            }
+
+            permit = new BreakerPermit(_epoch, ++_serial, time.GetTimestamp());
+            if (_state == BreakerState.HalfOpen)
+            {
+                _trials.Add(permit.Serial, permit.StartedAt);
+                ArmTimer_NeedsLock();
+            }
+
+            return true;
+        }
+    }
+
+    /// <summary>Gives the permit back with the call's result; its duration is the time since the permit was given.</summary>
+    public void Report(BreakerPermit permit, ProviderVerdict verdict)
+    {
+        var failed = verdict is ProviderVerdict.NotReached or ProviderVerdict.Unknown;
+        lock (_gate)
+        {
+            PassTime_NeedsLock();
+            var slow = IsOver_NeedsLock(permit.StartedAt, settings.SlowMs, orEqual: false);
+            if (permit.Epoch != _epoch)
+            {
+                return;
+            }
+
+            if (_state == BreakerState.Closed)
+            {
+                _window.Add(failed, slow);
+                if (_window.IsTooBad)
+                {
+                    Open_NeedsLock();
+                }
+            }
+            else if (_trials.Remove(permit.Serial))
+            {
+                ReportTrial_NeedsLock(good: !failed && !slow);
+            }
+        }
+    }
+
+    /// <summary>Gives the permit back without a call or without a result that says anything about the provider.</summary>
+    public void Abandon(BreakerPermit permit)
+    {
+        lock (_gate)
+        {
+            PassTime_NeedsLock();
+            if (permit.Epoch == _epoch && _trials.Remove(permit.Serial))
+            {
+                Signal_NeedsLock();
+            }
+        }
+    }
+
+    /// <summary>
+    /// Completes when <see cref="TryEnter"/> may succeed; at once when it may now. No promise: others can be faster, so
+    /// callers loop. One waiter per provider that then drains a queue is kinder than one per request.
+    /// </summary>
+    public Task WhenMayEnterAsync(CancellationToken cancel)
+    {
+        lock (_gate)
+        {
+            PassTime_NeedsLock();
+            if (MayEnter_NeedsLock())
+            {
+                return Task.CompletedTask;
+            }
+
+            _waiting ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _waiting.Task.WaitAsync(cancel);
+        }
+    }
+
+    /// <summary>Stops the timer; waiters then wait until they are cancelled.</summary>
+    public void Dispose() => _timer?.Dispose();
+
+    private bool MayEnter_NeedsLock() => _state switch
+    {
+        BreakerState.Closed => true,
+        BreakerState.HalfOpen => _trials.Count + _goodTrials < settings.TrialCalls,
+        _ => false,
+    };
+
+    // What time alone changes: open becomes half-open, and a trial that never came back has failed.
+    private void PassTime_NeedsLock()
+    {
+        if (_state == BreakerState.Open && IsOver_NeedsLock(_openedAt, settings.OpenMs))
+        {
+            Enter_NeedsLock(BreakerState.HalfOpen);
+            Signal_NeedsLock();
+        }
+        else if (_state == BreakerState.HalfOpen
+            && _trials.Count > 0 && IsOver_NeedsLock(_trials.Values.Min(), settings.TrialTimeoutMs))
+        {
+            Open_NeedsLock();
+        }
+    }
+
+    private void ReportTrial_NeedsLock(bool good)
+    {
+        if (!good)
+        {
+            Open_NeedsLock();
+        }
+        else if (++_goodTrials == settings.TrialCalls)
+        {
+            Enter_NeedsLock(BreakerState.Closed);
+            Signal_NeedsLock();
+        }
+    }
+
+    private void Open_NeedsLock()
+    {
+        Enter_NeedsLock(BreakerState.Open);
+        _openedAt = time.GetTimestamp();
+        _nextAttemptAt = UtcInstant.Now(time).Plus(TimeSpan.FromMilliseconds(settings.OpenMs));
+        Interlocked.Increment(ref _openedCount);
+        ArmTimer_NeedsLock();
+    }
+
+    private void Enter_NeedsLock(BreakerState state)
+    {
+        _state = state;
+        _epoch++;
+        _window.Clear();
+        _trials.Clear();
+        _goodTrials = 0;
+    }
+
+    private void Signal_NeedsLock()
+    {
+        if (MayEnter_NeedsLock())
+        {
+            _waiting?.SetResult();
+            _waiting = null;
+        }
+    }
+
+    private void ArmTimer_NeedsLock()
+    {
+        var (from, forMs) = _state == BreakerState.Open
+            ? (_openedAt, settings.OpenMs)
+            : (_trials.Values.Min(), settings.TrialTimeoutMs);
+        var left = TimeSpan.FromMilliseconds(forMs) - time.GetElapsedTime(from);
+        // A timer may be early by a fraction of a millisecond.
+        var due = TimeSpan.FromMilliseconds(Math.Max(1, Math.Ceiling(left.TotalMilliseconds)));
+        _timer ??= time.CreateTimer(_ => OnTimer(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _timer.Change(due, Timeout.InfiniteTimeSpan);
+    }
+
+    private void OnTimer()
+    {
+        lock (_gate)
+        {
+            PassTime_NeedsLock();
+            if (_state == BreakerState.Open || _trials.Count > 0)
+            {
+                ArmTimer_NeedsLock();
+            }
+        }
+    }
+
+    private bool IsOver_NeedsLock(long since, int ms, bool orEqual = true)
+    {
+        var elapsed = time.GetElapsedTime(since);
+        var limit = TimeSpan.FromMilliseconds(ms);
+        return orEqual ? elapsed >= limit : elapsed > limit;
+    }
+}

@@ -1,0 +1,157 @@
+using System.Runtime.InteropServices;
+
+namespace Floodgate.Payment.Charges.Providers;
+
+/// <summary>
+/// The provider's lines in an append-only file, so that its memory survives kill -9 of the process: what was handed to
+/// the operating system does, without fsync. Does not survive the machine's power; a simulated provider need not.
+/// One process owns a journal at a time.
+/// </summary>
+internal sealed class ProviderJournal : IDisposable
+{
+    private const int LinesPerRead = 4096;
+    private const int PendingLinesToKeep = 65_536;
+
+    private readonly Microsoft.Win32.SafeHandles.SafeFileHandle _file;
+
+    // Under the book's lock: lines that are not in the file yet.
+    private List<BookLine> _pending = [];
+
+    // Under the write gate: the list that is being written, and the length of the file up to its last whole line.
+    private readonly Lock _writeGate = new();
+    private List<BookLine> _writing = [];
+    private long _length;
+    private int _written;
+
+    /// <summary>
+    /// Opens or creates the file. Throws IOException when another process has it open, and
+    /// <see cref="InvalidDataException"/> when it is something else than a journal.
+    /// </summary>
+    public ProviderJournal(string path)
+    {
+        _file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        if (RandomAccess.GetLength(_file) < Magic.Length)
+        {
+            // New, or killed while the first bytes were written: no line can have been answered.
+            RandomAccess.SetLength(_file, 0);
+            RandomAccess.Write(_file, Magic, 0);
+        }
+
+        Span<byte> magic = stackalloc byte[Magic.Length];
+        RandomAccess.Read(_file, magic, 0);
+        if (!magic.SequenceEqual(Magic))
+        {
+            _file.Dispose();
+            throw new InvalidDataException($"{path} is not a provider journal; name another file or remove it.");
+        }
+
+        _length = Magic.Length;
+    }
+
+    private static ReadOnlySpan<byte> Magic => "FGBOOK1\n"u8;
+
+    /// <summary>
+    /// Hands over every line in order, once, before the first append. A torn last line was never answered and is cut.
+    /// </summary>
+    public void ReadAll(Action<BookLine> take)
+    {
+        var lines = new BookLine[LinesPerRead];
+        int whole;
+        do
+        {
+            whole = ReadSome(MemoryMarshal.AsBytes(lines.AsSpan())) / BookLine.Bytes;
+            foreach (var line in lines.AsSpan(0, whole))
+            {
+                if (!line.IsPlausible)
+                {
+                    throw new InvalidDataException(
+                        $"The provider journal holds bytes that are no line, after line {_written}; remove the file.");
+                }
+
+                take(line);
+                _written++;
+            }
+
+            _length += (long)whole * BookLine.Bytes;
+        }
+        while (whole == LinesPerRead);
+        RandomAccess.SetLength(_file, _length);
+    }
+
+    /// <summary>Adds a line that <see cref="WriteThrough"/> will write. The caller holds the book's lock.</summary>
+    public void Append(BookLine line) => _pending.Add(line);
+
+    /// <summary>
+    /// Returns when the line with this number is in the file; whoever comes first writes for all. Throws IOException
+    /// when the file cannot be written; the lines stay for the next try.
+    /// </summary>
+    public void WriteThrough(int line, Lock bookGate)
+    {
+        if (Volatile.Read(ref _written) > line)
+        {
+            return;
+        }
+
+        lock (_writeGate)
+        {
+            if (_written > line)
+            {
+                return;
+            }
+
+            // Lines of a failed try come first, then those that arrived since.
+            TakePending(bookGate);
+            RandomAccess.Write(_file, MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(_writing)), _length);
+            _length += (long)_writing.Count * BookLine.Bytes;
+            Volatile.Write(ref _written, _written + _writing.Count);
+            ClearWriting();
+        }
+    }
+
+    /// <summary>Closes the file. Lines that no answer waited for are lost, as by a kill.</summary>
+    public void Dispose() => _file.Dispose();
+
+    private void TakePending(Lock bookGate)
+    {
+        lock (bookGate)
+        {
+            if (_writing.Count == 0)
+            {
+                (_pending, _writing) = (_writing, _pending);
+            }
+            else
+            {
+                _writing.AddRange(_pending);
+                _pending.Clear();
+            }
+        }
+    }
+
+    // A burst must not hold its memory for ever.
+    private void ClearWriting()
+    {
+        if (_writing.Capacity > PendingLinesToKeep)
+        {
+            _writing = [];
+        }
+
+        _writing.Clear();
+    }
+
+    private int ReadSome(Span<byte> into)
+    {
+        var filled = 0;
+        while (filled < into.Length)
+        {
+            var read = RandomAccess.Read(_file, into[filled..], _length + filled);
+            if (read == 0)
+            {
+                break;
+            }
+
+            filled += read;
+        }
+
+        return filled;
+    }
+}
