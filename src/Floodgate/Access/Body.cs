@@ -32,10 +32,11 @@ public static class Body
         where T : class
     {
         Invariant.Check(
-            type.Options is { UnmappedMemberHandling: JsonUnmappedMemberHandling.Disallow, AllowDuplicateProperties: false },
+            type.Options.UnmappedMemberHandling == JsonUnmappedMemberHandling.Disallow
+                && !type.Options.AllowDuplicateProperties,
             "bodies are read with strict JSON options");
         var length = context.Request.ContentLength;
-        if (whenEmpty is not null && length is 0 or null && !CanHaveBody(context))
+        if (whenEmpty is not null && !CanHaveBody(context))
         {
             return whenEmpty;
         }

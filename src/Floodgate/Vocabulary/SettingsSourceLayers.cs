@@ -6,7 +6,7 @@ namespace Floodgate.Vocabulary;
 /// <summary>A value as it was given, and where: <c>floodgate.json</c>, an environment variable, a flag.</summary>
 public readonly record struct SettingValue(string Value, string Source);
 
-/// <summary>One origin of settings. Reading it never throws for what a person wrote; errors are kept for later.</summary>
+/// <summary>One origin of settings. Reading it never throws for what a person wrote; errors are kept.</summary>
 public sealed class SettingsLayer
 {
     private const string EnvironmentPrefix = "FLOODGATE__";
@@ -119,7 +119,11 @@ public sealed class SettingsLayer
 
     private void AddJson(string path, byte[] content)
     {
-        var options = new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
+        var options = new JsonDocumentOptions
+        {
+            CommentHandling = JsonCommentHandling.Skip,
+            AllowTrailingCommas = true,
+        };
         try
         {
             using var document = JsonDocument.Parse(content, options);

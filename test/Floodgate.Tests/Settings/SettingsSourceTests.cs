@@ -14,7 +14,8 @@ public sealed class SettingsSourceTests
     public void A_stronger_layer_wins_and_is_named_as_the_source()
     {
         var profile = SettingsLayer.Of("profile", new Dictionary<string, string> { ["Queue:Max"] = "1" });
-        var environment = SettingsLayer.FromEnvironment(new Hashtable { ["FLOODGATE__QUEUE__MAX"] = "2", ["PATH"] = "x" });
+        var environment = SettingsLayer.FromEnvironment(
+            new Hashtable { ["FLOODGATE__QUEUE__MAX"] = "2", ["PATH"] = "x" });
         var flags = SettingsLayer.FromFlags(["--queue:max=3"], out _);
 
         Assert.Equal((1, "profile"), Read(profile));
@@ -62,7 +63,8 @@ public sealed class SettingsSourceTests
     [Fact]
     public void All_errors_are_reported_together()
     {
-        var source = Of(("A:Number", "x"), ("A:Choice", "purple"), ("A:Flag", "maybe"), ("A:Nmber", "3"), ("Zoo:Q", "1"));
+        var source = Of(
+            ("A:Number", "x"), ("A:Choice", "purple"), ("A:Flag", "maybe"), ("A:Nmber", "3"), ("Zoo:Q", "1"));
         source.Long("A:Number", 1, 1, 2, "ms", "Test.");
         source.Choice("A:Choice", "red", ["red", "blue"], "Test.");
         source.Flag("A:Flag", false, "Test.");
