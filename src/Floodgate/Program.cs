@@ -178,7 +178,7 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
     {
         await using var log = Console.OpenStandardOutput();
         await using var app = Server.Build(settings, TimeProvider.System, log);
-        await Server.StartAsync(app, CancellationToken.None);
+        await Server.StartAsync(app, settings, CancellationToken.None);
         await error.WriteLineAsync(Server.ReadyMessage(settings, app.Urls));
         await app.WaitForShutdownAsync();
         await error.WriteLineAsync("Floodgate has stopped.");
@@ -216,7 +216,7 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
 
     private async Task<int> MigrateAsync(Settings settings, ParseResult parsed)
     {
-        await using var database = Database.Open(settings.Database);
+        await using var database = Roles.OpenDatabase(settings.Database);
         var applied = await database.MigrateAsync(Roles.Migrations, CancellationToken.None);
         Report(parsed, $"{applied} migrations applied; the schema is up to date",
             writer => writer.WriteNumber("applied", applied));
@@ -264,7 +264,7 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
 
     private static async Task<Database> OpenAsync(Settings settings)
     {
-        var database = Database.Open(settings.Database);
+        var database = Roles.OpenDatabase(settings.Database);
         await database.MigrateAsync(Roles.Migrations, CancellationToken.None);
         return database;
     }

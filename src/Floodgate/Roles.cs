@@ -19,9 +19,29 @@ internal static class Roles
     {
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton<Ids>();
-        services.AddSingleton(_ => Database.Open(settings.Database));
+        services.AddSingleton(_ => OpenDatabase(settings.Database));
         AccessModule.Add(services, settings.Access);
         SupervisionModule.Add(services, settings.Supervision);
+    }
+
+    /// <summary>Opens the database that the settings name.</summary>
+    /// <exception cref="SettingsException">Its folder or connection string cannot be used.</exception>
+    public static Database OpenDatabase(DatabaseSettings settings)
+    {
+        try
+        {
+            return Database.Open(settings);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SettingsException([$"Database:Directory is {settings.Directory}, which cannot be used " +
+                $"({e.Message}). Choose a folder that can be written with --data."]);
+        }
+        catch (ArgumentException e) when (settings.IsPostgreSql)
+        {
+            throw new SettingsException([$"Database:ConnectionString cannot be read ({e.Message}). Write it as " +
+                "Host=HOST;Database=NAME;Username=USER;Password=PASSWORD."]);
+        }
     }
 
     /// <summary>The routes of every module; business routes only in the roles <c>api</c> and <c>all</c>.</summary>

@@ -47,25 +47,22 @@ internal static class Server
 
     /// <summary>Brings the schema up to date and starts to serve.</summary>
     /// <exception cref="StartException">What is in the way, as one line that names the setting.</exception>
-    public static async Task StartAsync(WebApplication app, CancellationToken cancel)
+    /// <exception cref="DatabaseUnavailableException">The database cannot be reached.</exception>
+    public static async Task StartAsync(WebApplication app, Settings settings, CancellationToken cancel)
     {
         try
         {
             await app.Services.GetRequiredService<Database>().MigrateAsync(Roles.Migrations, cancel);
             await app.StartAsync(cancel);
         }
-        catch (Exception e) when (e is DatabaseUnavailableException or UnauthorizedAccessException)
-        {
-            throw new StartException(e.Message);
-        }
         catch (IOException e) when (e.InnerException is AddressInUseException)
         {
-            throw new StartException($"Server:Urls is {string.Join(';', app.Urls)}, where another program listens. " +
+            throw new StartException($"Server:Urls is {string.Join(';', settings.Server.Urls)}, where another program listens. " +
                 "Stop it, or choose another address with --urls.");
         }
         catch (Exception e) when (e is SocketException || e.InnerException is SocketException)
         {
-            throw new StartException($"Server:Urls is {string.Join(';', app.Urls)}, which this machine cannot " +
+            throw new StartException($"Server:Urls is {string.Join(';', settings.Server.Urls)}, which this machine cannot " +
                 $"listen on ({e.Message}). Choose another address with --urls.");
         }
     }

@@ -139,7 +139,8 @@ public sealed class ConsoleLog : ILoggerProvider
             LogLevel logLevel, EventId eventId, TState state, Exception? exception,
             Func<TState, Exception?, string> formatter)
         {
-            if (IsEnabled(logLevel))
+            // A start that failed is told by the command in one line; the host's stack trace would hide it.
+            if (IsEnabled(logLevel) && eventId.Name != "HostedServiceStartupFaulted")
             {
                 log.Add(new(UtcInstant.Now(log.time), logLevel, category, eventId, formatter(state, exception))
                 {

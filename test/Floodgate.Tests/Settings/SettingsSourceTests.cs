@@ -2,7 +2,7 @@ using System.Collections;
 using Floodgate.Vocabulary;
 using Xunit;
 
-namespace Floodgate.Tests.Settings;
+namespace Floodgate.Tests;
 
 // Goal: a person who sets something wrong learns everything that is wrong at once, and how to put it right.
 // Method: tables of given values against what is read, and the exact sentences of the errors.
