@@ -1,0 +1,22 @@
+using Floodgate.Storage.Database;
+
+namespace Floodgate.Access;
+
+/// <summary>Puts the module together.</summary>
+public static class AccessModule
+{
+    /// <summary>The tables of merchants and keys.</summary>
+    public static IReadOnlyList<Migration> Migrations => AccessSql.Migrations;
+
+    /// <summary>Registers <see cref="ApiKeys"/>.</summary>
+    public static void Add(IServiceCollection services, AccessSettings settings)
+    {
+        services.AddSingleton(settings);
+        services.AddSingleton<ApiKeys>();
+        services.AddSingleton<MerchantsHttp>();
+    }
+
+    /// <summary>Registers the routes.</summary>
+    public static void Map(Routes routes, IServiceProvider services) =>
+        services.GetRequiredService<MerchantsHttp>().Map(routes);
+}

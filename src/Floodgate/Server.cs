@@ -1,0 +1,94 @@
+using System.Net.Sockets;
+using Floodgate.Access;
+using Floodgate.Storage.Database;
+using Floodgate.Supervision;
+using Microsoft.AspNetCore.Connections;
+
+namespace Floodgate;
+
+/// <summary>The program as a server: modules on a bare Kestrel, with nothing configured from outside its settings.</summary>
+internal static class Server
+{
+    /// <summary>Builds the server; nothing is opened yet.</summary>
+    public static WebApplication Build(Settings settings, TimeProvider time, Stream log)
+    {
+        // The empty builder, because the others read appsettings.json and ASPNETCORE_ variables behind our back.
+        var builder = WebApplication.CreateEmptyBuilder(new());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = settings.Server.BodyBytesMax;
+            kestrel.Limits.MaxRequestHeadersTotalSize = settings.Server.HeaderBytesMax;
+            kestrel.Limits.MaxRequestHeaderCount = settings.Server.HeadersMax;
+            kestrel.Limits.RequestHeadersTimeout = settings.Server.HeaderTimeout;
+            kestrel.Limits.KeepAliveTimeout = settings.Server.KeepAliveTimeout;
+            kestrel.Limits.MaxConcurrentConnections = settings.Server.ConnectionsMax;
+        });
+        builder.Logging.SetMinimumLevel(settings.Supervision.LogLevelMin);
+        builder.Logging.AddProvider(new ConsoleLog(settings.Supervision, time, log));
+        builder.Services.AddRoutingCore();
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = settings.Server.StopTimeout);
+        builder.Services.Configure<ConsoleLifetimeOptions>(options => options.SuppressStatusMessages = true);
+        Roles.Add(builder.Services, settings);
+
+        var app = builder.Build();
+        app.Use(next => new RequestEdge(
+            next, time, app.Services.GetRequiredService<ILogger<RequestEdge>>()).InvokeAsync);
+        app.UseRouting();
+        var routes = new Routes(app, app.Services.GetRequiredService<ApiKeys>(), settings.Server.IsDemo);
+        Roles.Map(routes, app.Services, settings.Server.Role);
+        foreach (var url in settings.Server.Urls)
+        {
+            app.Urls.Add(url);
+        }
+
+        return app;
+    }
+
+    /// <summary>Brings the schema up to date and starts to serve.</summary>
+    /// <exception cref="StartException">What is in the way, as one line that names the setting.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database cannot be reached.</exception>
+    public static async Task StartAsync(WebApplication app, Settings settings, CancellationToken cancel)
+    {
+        try
+        {
+            await app.Services.GetRequiredService<Database>().MigrateAsync(Roles.Migrations, cancel);
+            await app.StartAsync(cancel);
+        }
+        catch (IOException e) when (e.InnerException is AddressInUseException)
+        {
+            throw new StartException($"Server:Urls is {string.Join(';', settings.Server.Urls)}, where another program listens. " +
+                "Stop it, or choose another address with --urls.");
+        }
+        catch (Exception e) when (e is SocketException || e.InnerException is SocketException)
+        {
+            throw new StartException($"Server:Urls is {string.Join(';', settings.Server.Urls)}, which this machine cannot " +
+                $"listen on ({e.Message}). Choose another address with --urls.");
+        }
+    }
+
+    /// <summary>What a person sees when the server is ready; in demo mode with something to paste.</summary>
+    public static string ReadyMessage(Settings settings, IEnumerable<string> urls)
+    {
+        var url = urls.First();
+        var storage = settings.Database.IsPostgreSql
+            ? "PostgreSQL"
+            : $"embedded: SQLite in {settings.Database.Directory}";
+        var role = settings.Server.Role == "all" ? "" : $", role {settings.Server.Role}";
+        var ready = $"Floodgate is ready at {string.Join(" and ", urls)} ({storage}{role}";
+        return !settings.Server.IsDemo
+            ? $"{ready})"
+            : $$"""
+                {{ready}}, demo keys {{ApiKeys.DemoMerchantKey}} and {{ApiKeys.DemoAdminKey}})
+                Demo mode takes these public keys: never use it for real money. Try:
+
+                  curl -i {{url}}/v1/payments -H 'Authorization: Bearer {{ApiKeys.DemoMerchantKey}}' \
+                    -H 'Idempotency-Key: try-1' -H 'Content-Type: application/json' -H 'Prefer: wait=5' \
+                    -d '{"amount":{"amount":15000,"currency":"KRW"},"userId":"u-1","orderId":"o-1"}'
+
+                """;
+    }
+}
+
+/// <summary>The server cannot start; the message is for a person and names the setting.</summary>
+internal sealed class StartException(string message) : Exception(message);
