@@ -17,18 +17,18 @@ public sealed class FloodgateProcess : IAsyncDisposable
     /// <summary>The commands that keep data, and so take <c>--data</c>.</summary>
     private static readonly FrozenSet<string> KeepsData = ["up", "serve"];
 
-    private readonly string[] _arguments;
-    private readonly IReadOnlyDictionary<string, string> _environment;
-    private readonly StringBuilder _output = new();
-    private Process? _process;
+    private readonly string[] arguments;
+    private readonly IReadOnlyDictionary<string, string> environment;
+    private readonly StringBuilder output = new();
+    private Process? process;
 
     private FloodgateProcess(string[] arguments, IReadOnlyDictionary<string, string> environment)
     {
-        _environment = environment;
+        this.environment = environment;
         DataFolder = Directory.CreateTempSubdirectory("floodgate-data-").FullName;
         Url = new Uri($"http://127.0.0.1:{FreePort.Next()}");
         var data = KeepsData.Contains(arguments[0]) ? new[] { "--data", DataFolder } : [];
-        _arguments = [.. arguments, "--urls", Url.OriginalString, .. data];
+        this.arguments = [.. arguments, "--urls", Url.OriginalString, .. data];
         Http = new HttpClient { BaseAddress = Url };
     }
 
@@ -46,9 +46,9 @@ public sealed class FloodgateProcess : IAsyncDisposable
     {
         get
         {
-            lock (_output)
+            lock (output)
             {
-                return _output.ToString();
+                return output.ToString();
             }
         }
     }
@@ -102,37 +102,37 @@ public sealed class FloodgateProcess : IAsyncDisposable
     /// <summary>Starts it again on the same data and port, after <see cref="Kill"/> or <see cref="StopAsync"/>.</summary>
     public async Task StartAgainAsync()
     {
-        _process?.Dispose();
-        _process = Launch(_environment, _arguments, _output);
-        await Eventually.HoldsAsync(IsReadyAsync, ReadyDeadline, () => $"{_arguments[0]} is ready.\n{Output}");
+        process?.Dispose();
+        process = Launch(environment, arguments, output);
+        await Eventually.HoldsAsync(IsReadyAsync, ReadyDeadline, () => $"{arguments[0]} is ready.\n{Output}");
     }
 
     /// <summary>kill -9: the program gets no chance to finish anything. Returns when it is gone.</summary>
     public void Kill()
     {
-        _process!.Kill();
-        Assert.True(_process.WaitForExit(StopDeadline), "a killed process is gone");
+        process!.Kill();
+        Assert.True(process.WaitForExit(StopDeadline), "a killed process is gone");
     }
 
     /// <summary>Asks it to end (SIGTERM), as a service manager does, and returns its exit code.</summary>
     public async Task<int> StopAsync()
     {
-        using var kill = Process.Start("kill", ["-TERM", $"{_process!.Id}"]);
+        using var kill = Process.Start("kill", ["-TERM", $"{process!.Id}"]);
         await kill.WaitForExitAsync();
-        await _process.WaitForExitAsync().WaitAsync(StopDeadline);
-        return _process.ExitCode;
+        await process.WaitForExitAsync().WaitAsync(StopDeadline);
+        return process.ExitCode;
     }
 
     /// <summary>Kills it if it still runs and removes its data.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (_process is { HasExited: false })
+        if (process is { HasExited: false })
         {
-            _process.Kill();
-            await _process.WaitForExitAsync().WaitAsync(StopDeadline);
+            process.Kill();
+            await process.WaitForExitAsync().WaitAsync(StopDeadline);
         }
 
-        _process?.Dispose();
+        process?.Dispose();
         Http.Dispose();
         Directory.Delete(DataFolder, recursive: true);
     }
@@ -140,14 +140,14 @@ public sealed class FloodgateProcess : IAsyncDisposable
     /// <summary>The server has a route for this; the stand-alone provider is ready when it answers at all.</summary>
     private async Task<bool> IsReadyAsync()
     {
-        if (_process!.HasExited)
+        if (process!.HasExited)
         {
-            throw new InvalidOperationException($"It ended with exit code {_process.ExitCode}.\n{Output}");
+            throw new InvalidOperationException($"It ended with exit code {process.ExitCode}.\n{Output}");
         }
 
         try
         {
-            using var answer = await Http.GetAsync(KeepsData.Contains(_arguments[0]) ? "/health/ready" : "/faults");
+            using var answer = await Http.GetAsync(KeepsData.Contains(arguments[0]) ? "/health/ready" : "/faults");
             return answer.IsSuccessStatusCode;
         }
         catch (HttpRequestException)

@@ -34,11 +34,11 @@ public sealed class PostgreSqlServer : IAsyncDisposable
     private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(20);
 
-    private readonly string[] _settings;
-    private readonly string _folder = Path.Combine(Path.GetTempPath(), $"floodgate-pg-{Path.GetRandomFileName()}");
-    private readonly int _port = FreePort.Next();
-    private readonly Lazy<Task<Process>> _watcher;
-    private int _databases;
+    private readonly string[] settings;
+    private readonly string folder = Path.Combine(Path.GetTempPath(), $"floodgate-pg-{Path.GetRandomFileName()}");
+    private readonly int port = FreePort.Next();
+    private readonly Lazy<Task<Process>> watcher;
+    private int databases;
 
     /// <summary>The cluster of this test process, with the server's default settings.</summary>
     public PostgreSqlServer()
@@ -48,8 +48,8 @@ public sealed class PostgreSqlServer : IAsyncDisposable
 
     private PostgreSqlServer(string[] settings)
     {
-        _settings = settings;
-        _watcher = new Lazy<Task<Process>>(StartWatcherAsync);
+        this.settings = settings;
+        watcher = new Lazy<Task<Process>>(StartWatcherAsync);
     }
 
     /// <summary>A cluster of its own for tests of special server settings, each as <c>name=value</c>; dispose it.</summary>
@@ -58,8 +58,8 @@ public sealed class PostgreSqlServer : IAsyncDisposable
     /// <summary>Creates an empty database and returns its connection string. Safe to call concurrently.</summary>
     public async Task<string> CreateDatabaseAsync()
     {
-        await _watcher.Value;
-        var name = $"test_{Interlocked.Increment(ref _databases)}";
+        await watcher.Value;
+        var name = $"test_{Interlocked.Increment(ref databases)}";
         await using var connection = new NpgsqlConnection(ConnectionString("postgres"));
         await connection.OpenAsync();
         await using var command = new NpgsqlCommand($"create database {name}", connection);
@@ -70,20 +70,20 @@ public sealed class PostgreSqlServer : IAsyncDisposable
     /// <summary>Stops the server at once and removes its folder.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (!_watcher.IsValueCreated)
+        if (!watcher.IsValueCreated)
         {
             return;
         }
 
-        using var watcher = await _watcher.Value;
-        watcher.StandardInput.Close();
-        await watcher.WaitForExitAsync().WaitAsync(StopDeadline);
+        using var shell = await watcher.Value;
+        shell.StandardInput.Close();
+        await shell.WaitForExitAsync().WaitAsync(StopDeadline);
     }
 
     private string ConnectionString(string database) => new NpgsqlConnectionStringBuilder
     {
         Host = "127.0.0.1",
-        Port = _port,
+        Port = port,
         Username = "postgres",
         Database = database,
         IncludeErrorDetail = true,
@@ -94,10 +94,10 @@ public sealed class PostgreSqlServer : IAsyncDisposable
     private async Task<Process> StartWatcherAsync()
     {
         var start = new ProcessStartInfo { RedirectStandardInput = true, WorkingDirectory = Path.GetTempPath() };
-        Directory.CreateDirectory(_folder);
+        Directory.CreateDirectory(folder);
         if (Environment.IsPrivilegedProcess)
         {
-            await RunAsync("chown", "postgres", _folder);
+            await RunAsync("chown", "postgres", folder);
             start.FileName = "setpriv";
             Append(start, "--reuid", "postgres", "--regid", "postgres", "--init-groups", "sh");
         }
@@ -106,11 +106,11 @@ public sealed class PostgreSqlServer : IAsyncDisposable
             start.FileName = "sh";
         }
 
-        var settings = string.Join(' ', ["-c max_connections=300", .. _settings.Select(setting => $"-c {setting}")]);
-        Append(start, "-c", Watch, "sh", BinFolder(), _folder, $"{_port}", settings);
-        var watcher = Process.Start(start)!;
+        var options = string.Join(' ', ["-c max_connections=300", .. settings.Select(setting => $"-c {setting}")]);
+        Append(start, "-c", Watch, "sh", BinFolder(), folder, $"{port}", options);
+        var shell = Process.Start(start)!;
         await Eventually.HoldsAsync(AnswersAsync, StartDeadline, () => $"PostgreSQL answers.\n{Log()}");
-        return watcher;
+        return shell;
     }
 
     private async Task<bool> AnswersAsync()
@@ -129,7 +129,7 @@ public sealed class PostgreSqlServer : IAsyncDisposable
 
     private string Log()
     {
-        var log = Path.Combine(_folder, "log");
+        var log = Path.Combine(folder, "log");
         return File.Exists(log) ? File.ReadAllText(log) : "It wrote no log.";
     }
 
