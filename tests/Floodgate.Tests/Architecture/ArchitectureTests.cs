@@ -5,8 +5,9 @@ using Xunit;
 namespace Floodgate.Tests.Architecture;
 
 /// <summary>
-/// Goal: the folders stay true, so that a module can be read, changed and moved knowing only what is above it. Method: read
-/// the compiled assemblies. Each rule is also run on <c>PlantedModules.cs</c>, where it must find exactly what was planted.
+/// Goal: the folders stay true, so that a module can be read, changed and moved knowing only what is above it.
+/// Method: read the compiled assemblies. Each rule is also run on <c>PlantedModules.cs</c>, where it must find
+/// exactly what was planted.
 /// </summary>
 public sealed class ArchitectureTests
 {
@@ -52,8 +53,8 @@ public sealed class ArchitectureTests
         Holds(load.ReferencesNone("Floodgate").Concat(ProductRules.ReferencesNone("floodgate-load")));
     }
 
-    // Goal: the order of modules is really checked. Method: uses planted in a body, an attribute, a generic argument, an
-    // async method and a lambda; all are found and nothing else is.
+    // Goal: the order of modules is really checked. Method: uses planted in a body, an attribute, a generic
+    // argument, an async method and a lambda; all are found and nothing else is.
     [Fact]
     public void A_use_of_a_module_below_is_caught() => Catches(
         PlantedRules.ModulesUseOnlyWhatIsAboveThem(),

@@ -10,9 +10,9 @@ public static class Modules
     public const string Root = "(root)";
 
     /// <summary>
-    /// Namespaces below the root namespace, lowest first; sub-namespaces belong to their module. Storage.Database comes
-    /// first in Storage because leases and the log are tables in it; the Ledger comes right after Storage because
-    /// every stage posts to it and it knows none of them.
+    /// Namespaces below the root namespace, lowest first; sub-namespaces belong to their module. Storage.Database
+    /// comes first in Storage because leases and the log are tables in it; the Ledger comes right after Storage
+    /// because every stage posts to it and it knows none of them.
     /// </summary>
     public static readonly string[] LowestFirst =
     [
@@ -34,8 +34,8 @@ public static class Modules
     ];
 
     /// <summary>
-    /// The module that a namespace below <paramref name="root"/> belongs to: <see cref="Root"/> for the root itself, null
-    /// for one that the table does not have.
+    /// The module that a namespace below <paramref name="root"/> belongs to: <see cref="Root"/> for the root itself,
+    /// null for one that the table does not have.
     /// </summary>
     public static string? Of(string @namespace, string root) => @namespace == root
         ? Root

@@ -4,7 +4,8 @@ namespace Floodgate.Tests.Architecture;
 
 /// <summary>
 /// The rules about who may use what, over one assembly and the namespace its modules live under; each returns its
-/// violations as <c>who -> what: why</c>. The root namespace is a parameter so that the rules also run on planted ones.
+/// violations as <c>who -> what: why</c>. The root namespace is a parameter so that the rules also run on planted
+/// ones.
 /// </summary>
 public sealed class Rules(AssemblyDefinition assembly, string root)
 {
@@ -14,7 +15,9 @@ public sealed class Rules(AssemblyDefinition assembly, string root)
 
     private readonly IReadOnlyList<TypeUse> uses = TypeUse.In(assembly, root);
 
-    /// <summary>A module uses itself and modules above it in <see cref="Modules.LowestFirst"/>, nothing below.</summary>
+    /// <summary>
+    /// A module uses itself and modules above it in <see cref="Modules.LowestFirst"/>, nothing below.
+    /// </summary>
     public IEnumerable<string> ModulesUseOnlyWhatIsAboveThem() => Crossings()
         .Where(crossing => Modules.Rank(crossing.To) > Modules.Rank(crossing.From))
         .Select(crossing => $"{crossing.Use}: {crossing.From} may not use {crossing.To}");
@@ -29,8 +32,10 @@ public sealed class Rules(AssemblyDefinition assembly, string root)
         .Where(type => Modules.Of(type.Namespace, root) is null)
         .Select(type => $"{type.FullName}: namespace {type.Namespace} is no module of the table");
 
-    /// <summary>An interface has two implementations here, or is <paramref name="awaited"/>; nothing awaited in vain.</summary>
-    /// <param name="awaited">Interfaces, by name without namespace, whose second implementation is still to come.</param>
+    /// <summary>
+    /// An interface has two implementations here, or is <paramref name="awaited"/>; nothing awaited in vain.
+    /// </summary>
+    /// <param name="awaited">Names, without namespace, of interfaces whose second one is still to come.</param>
     public IEnumerable<string> InterfacesHaveTwoImplementations(IReadOnlyCollection<string> awaited)
     {
         var all = OwnTypes().SelectMany(WithNested).ToList();

@@ -11,7 +11,9 @@ public sealed record TypeUse(TypeDefinition From, TypeReference To)
     /// <summary>For messages: <c>Holds.HoldBook -> Orders.Order</c> with full names.</summary>
     public override string ToString() => $"{From.FullName} -> {To.FullName.Replace('/', '.')}";
 
-    /// <summary>Every use by the types of <paramref name="assembly"/> in or below namespace <paramref name="root"/>.</summary>
+    /// <summary>
+    /// Every use by the types of <paramref name="assembly"/> in or below namespace <paramref name="root"/>.
+    /// </summary>
     public static IReadOnlyList<TypeUse> In(AssemblyDefinition assembly, string root) =>
         [.. assembly.MainModule.Types.Where(type => IsBelow(type, root)).SelectMany(Of)];
 
@@ -88,7 +90,9 @@ public sealed record TypeUse(TypeDefinition From, TypeReference To)
             .OfType<TypeReference>()
             .Prepend(attribute.AttributeType));
 
-    /// <summary>The named types in a reference: element types and generic arguments; generic parameters have no name.</summary>
+    /// <summary>
+    /// The named types in a reference: element types and generic arguments; generic parameters have no name.
+    /// </summary>
     private static IEnumerable<TypeReference> Undress(TypeReference? type) => type switch
     {
         null or GenericParameter => [],

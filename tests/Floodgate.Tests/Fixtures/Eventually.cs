@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace Floodgate.Tests.Fixtures;
 
-/// <summary>Waits for a condition of another process by asking often; the deadline turns a hang into a message.</summary>
+/// <summary>
+/// Waits for a condition of another process by asking often; the deadline turns a hang into a message.
+/// </summary>
 public static class Eventually
 {
     private static readonly TimeSpan AskEvery = TimeSpan.FromMilliseconds(20);

@@ -6,8 +6,8 @@ using Xunit;
 namespace Floodgate.Tests.Fixtures;
 
 /// <summary>
-/// The real program in a process of its own, as a user starts it: <c>dotnet Floodgate.dll up|serve|provider ...</c> on a
-/// free port, with an empty data folder that is removed at the end. For drills that kill it.
+/// The real program in a process of its own, as a user starts it: <c>dotnet Floodgate.dll up|serve|provider ...</c>
+/// on a free port, with an empty data folder that is removed at the end. For drills that kill it.
 /// </summary>
 public sealed class FloodgateProcess : IAsyncDisposable
 {
@@ -54,14 +54,16 @@ public sealed class FloodgateProcess : IAsyncDisposable
     }
 
     /// <summary>
-    /// Starts the command and returns when it is ready to serve. Throws with its output when it ends early or is not ready
-    /// within a minute.
+    /// Starts the command and returns when it is ready to serve. Throws with its output when it ends early or is not
+    /// ready within a minute.
     /// </summary>
     /// <param name="arguments">The command and its options, without <c>--urls</c> and <c>--data</c>.</param>
     public static Task<FloodgateProcess> StartAsync(params string[] arguments) =>
         StartAsync(FrozenDictionary<string, string>.Empty, arguments);
 
-    /// <summary>As <see cref="StartAsync(string[])"/>, with settings such as <c>FLOODGATE__LOG__PARTITIONS</c>.</summary>
+    /// <summary>
+    /// As <see cref="StartAsync(string[])"/>, with settings such as <c>FLOODGATE__LOG__PARTITIONS</c>.
+    /// </summary>
     public static async Task<FloodgateProcess> StartAsync(
         IReadOnlyDictionary<string, string> environment,
         params string[] arguments)
@@ -99,7 +101,9 @@ public sealed class FloodgateProcess : IAsyncDisposable
         return (process.ExitCode, output.ToString());
     }
 
-    /// <summary>Starts it again on the same data and port, after <see cref="Kill"/> or <see cref="StopAsync"/>.</summary>
+    /// <summary>
+    /// Starts it again on the same data and port, after <see cref="Kill"/> or <see cref="StopAsync"/>.
+    /// </summary>
     public async Task StartAgainAsync()
     {
         process?.Dispose();

@@ -28,7 +28,8 @@ public sealed class FloodgateProcessTests
     [Fact]
     public async Task Reports_the_output_of_a_program_that_ends_instead_of_getting_ready()
     {
-        var (exitCode, output) = await FloodgateProcess.RunAsync(FrozenDictionary<string, string>.Empty, "no-such-command");
+        var (exitCode, output) = await FloodgateProcess.RunAsync(
+            FrozenDictionary<string, string>.Empty, "no-such-command");
         Assert.NotEqual(0, exitCode);
         Assert.Contains("no-such-command", output);
 

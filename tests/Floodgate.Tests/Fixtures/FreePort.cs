@@ -7,8 +7,8 @@ namespace Floodgate.Tests.Fixtures;
 public static class FreePort
 {
     /// <summary>
-    /// A TCP port of 127.0.0.1 that nobody listens on now. Another process may take it before its user does; the kernel
-    /// hands such ports out in turn, so that needs thousands of binds in between.
+    /// A TCP port of 127.0.0.1 that nobody listens on now. Another process may take it before its user does; the
+    /// kernel hands such ports out in turn, so that needs thousands of binds in between.
     /// </summary>
     public static int Next()
     {

@@ -52,7 +52,9 @@ public sealed class PostgreSqlServer : IAsyncDisposable
         watcher = new Lazy<Task<Process>>(StartWatcherAsync);
     }
 
-    /// <summary>A cluster of its own for tests of special server settings, each as <c>name=value</c>; dispose it.</summary>
+    /// <summary>
+    /// A cluster of its own for tests of special server settings, each as <c>name=value</c>; dispose it.
+    /// </summary>
     public static PostgreSqlServer WithSettings(params string[] settings) => new(settings);
 
     /// <summary>Creates an empty database and returns its connection string. Safe to call concurrently.</summary>
