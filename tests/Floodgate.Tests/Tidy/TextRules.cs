@@ -77,7 +77,7 @@ public static partial class TextRules
 
     private static Findings DeadLinks(SourceFile file) =>
         from line in file.IsDocument ? file.Lines.Index() : []
-        from match in Link().Matches(line.Item)
+        from match in Link().Matches(InlineCode().Replace(line.Item, ""))
         let target = match.Groups["target"].Value
         where !Uri.IsWellFormedUriString(target, UriKind.Absolute) && !target.StartsWith('#')
         where !file.Exists(Resolve(file.Path, target.Split('#')[0]))
@@ -106,6 +106,9 @@ public static partial class TextRules
 
     [GeneratedRegex(@"\b(TO" + @"DO|FIX" + @"ME|HA" + @"CK|XX" + @"X)\b")]
     private static partial Regex UnfinishedWork();
+
+    [GeneratedRegex("`[^`]*`")]
+    private static partial Regex InlineCode();
 
     [GeneratedRegex(@"\[[^\]]*\]\((?<target>[^)\s]+)[^)]*\)")]
     private static partial Regex Link();
