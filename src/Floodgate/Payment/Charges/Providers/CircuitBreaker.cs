@@ -48,6 +48,9 @@ internal sealed class CircuitBreaker(CircuitBreakerSettings settings, TimeProvid
     private TaskCompletionSource? _waiting;
     private ITimer? _timer;
 
+    /// <summary>How many trials pass while half-open.</summary>
+    public int TrialCalls => settings.TrialCalls;
+
     /// <summary>The state at this moment.</summary>
     public BreakerState State
     {
