@@ -1,0 +1,81 @@
+using Floodgate.Load.Reports;
+using Floodgate.Load.Target;
+using Floodgate.Load.Traffic;
+
+namespace Floodgate.Load.Accept;
+
+/// <summary>The measured load in one open or closed loop, with the outage drill beside it when asked for.</summary>
+internal sealed class MainLoad(Session session, AcceptPlan plan, OfferBook book)
+{
+    private static readonly double[] CurvePercents =
+    [
+        0, 5, 10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 92.5, 95, 97, 98, 99,
+        99.3, 99.5, 99.7, 99.8, 99.9, 99.95, 99.97, 99.99, 99.995, 99.999, 100,
+    ];
+
+    /// <summary>Runs the load and adds what it saw to the report.</summary>
+    public async Task<RunReport> RunAsync(RunReport report, Workload workload, CancellationToken cancel)
+    {
+        var lanePlan = new LanePlan(session.EndPoint, workload, book, TimeSpan.FromSeconds(plan.TimeoutSeconds));
+        await using var lanes = await Lanes.OpenAsync(lanePlan, plan.ConnectionsUsed, session.Time, cancel);
+        session.Tell(plan.Closed
+            ? $"closed loop, {plan.ConnectionsUsed} connections"
+            : $"open loop, {plan.RatePerSecond}/s for {plan.Seconds} s over at most {plan.ConnectionsUsed} connections");
+        var seconds = new SecondsWatch(session, lanes);
+        var load = plan.Closed ? ClosedAsync(lanes, cancel) : OpenAsync(lanes, cancel);
+        var drill = plan.OutageAt is { } at
+            ? new OutageDrill(session, lanes, at, plan.OutageSeconds).RunAsync(load, plan.DrainSeconds, cancel)
+            : null;
+        var (arrivals, took) = await seconds.WhileAsync(load);
+        var facts = Facts(lanes, arrivals, took);
+        return report with
+        {
+            Load = facts,
+            Seconds = seconds.Samples,
+            Outage = drill is null ? null : await drill,
+        };
+    }
+
+    /// <summary>What the lanes counted, as the report shows it.</summary>
+    public LoadFacts Facts(Lanes lanes, long arrivals, TimeSpan took)
+    {
+        var sum = lanes.Sum();
+        var open = !plan.Closed && plan.Curve.Count == 0;
+        return new LoadFacts(
+            open ? "open" : "closed",
+            open ? plan.RatePerSecond : null,
+            plan.ConnectionsUsed,
+            plan.Merchants,
+            took.TotalSeconds,
+            arrivals,
+            sum.Offered,
+            sum.Accepted,
+            sum.Refused,
+            sum.Errors,
+            sum.Dropped)
+        {
+            Latency = sum.Latency.Summary(),
+            PacingError = open ? lanes.PacingErrors() : null,
+            Statuses = lanes.Statuses(),
+            Percentiles = [.. CurvePercents.Select(p => new PercentilePoint(p, sum.Latency.PercentileMicros(p)))],
+        };
+    }
+
+    private async Task<(long Arrivals, TimeSpan Took)> ClosedAsync(Lanes lanes, CancellationToken cancel)
+    {
+        var closed = plan.Count is { } count
+            ? ClosedPlan.Of(count)
+            : ClosedPlan.For(TimeSpan.FromSeconds(plan.Seconds));
+        var took = await ClosedLoop.RunAsync(lanes, closed, session.Time, cancel);
+        return (lanes.Sum().Offered, took);
+    }
+
+    private async Task<(long Arrivals, TimeSpan Took)> OpenAsync(Lanes lanes, CancellationToken cancel)
+    {
+        var start = session.Time.GetTimestamp();
+        var count = plan.Count ?? checked(plan.RatePerSecond * plan.Seconds);
+        var open = new OpenPlan(plan.RatePerSecond, count, TimeSpan.FromMilliseconds(plan.LateMsMax));
+        var arrivals = await OpenLoop.RunAsync(lanes, open, session.Time, cancel);
+        return (arrivals, session.Time.GetElapsedTime(start));
+    }
+}

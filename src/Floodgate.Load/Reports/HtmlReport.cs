@@ -1,0 +1,2 @@
+namespace Floodgate.Load.Reports;
+internal static class HtmlReport { public static string Write(RunReport report) => ""; }
