@@ -1,5 +1,8 @@
 using Floodgate.Access;
+using Floodgate.Payment.Charges;
+using Floodgate.Payment.Ledger;
 using Floodgate.Storage.Database;
+using Floodgate.Storage.Log;
 using Floodgate.Supervision;
 using Floodgate.Vocabulary;
 
@@ -11,7 +14,10 @@ internal static class Roles
     /// <summary>The schema of all modules, in the order in which tables refer to each other.</summary>
     public static IReadOnlyList<Migration> Migrations { get; } =
     [
+        .. LogModule.Migrations,
         .. AccessModule.Migrations,
+        .. LedgerModule.Migrations,
+        .. ChargesModule.Migrations,
     ];
 
     /// <summary>The services of every module; loops only in the roles that run them.</summary>
@@ -20,7 +26,11 @@ internal static class Roles
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton<Ids>();
         services.AddSingleton(_ => OpenDatabase(settings.Database));
+        var runsWorker = settings.Server.Role != "api";
+        LogModule.Add(services, settings.Log, PaymentEvents.Topics, runsWorker);
         AccessModule.Add(services, settings.Access);
+        LedgerModule.Add(services);
+        ChargesModule.Add(services, settings.Charges, runsWorker);
         SupervisionModule.Add(services, settings.Supervision);
     }
 
@@ -48,9 +58,12 @@ internal static class Roles
     public static void Map(Routes routes, IServiceProvider services, string role)
     {
         SupervisionModule.Map(routes, services);
+        ChargesModule.MapOps(routes, services);
         if (role != "worker")
         {
             AccessModule.Map(routes, services);
+            LedgerModule.Map(routes, services);
+            ChargesModule.Map(routes, services);
         }
     }
 }

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using Floodgate.Access;
 using Floodgate.Storage.Database;
+using Floodgate.Storage.Log;
 using Floodgate.Supervision;
 using Microsoft.AspNetCore.Connections;
 
@@ -53,6 +54,7 @@ internal static class Server
         try
         {
             await app.Services.GetRequiredService<Database>().MigrateAsync(Roles.Migrations, cancel);
+            await LogModule.StartAsync(app.Services, cancel);
             await app.StartAsync(cancel);
         }
         catch (IOException e) when (e.InnerException is AddressInUseException)

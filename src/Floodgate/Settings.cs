@@ -1,6 +1,8 @@
 using System.Collections;
 using Floodgate.Access;
+using Floodgate.Payment.Charges;
 using Floodgate.Storage.Database;
+using Floodgate.Storage.Log;
 using Floodgate.Supervision;
 using Floodgate.Vocabulary;
 
@@ -85,7 +87,12 @@ public sealed record ServerSettings(IReadOnlyList<string> Urls, string Role, boo
 
 /// <summary>All settings of the program, one record for each module.</summary>
 public sealed record Settings(
-    ServerSettings Server, DatabaseSettings Database, AccessSettings Access, SupervisionSettings Supervision)
+    ServerSettings Server,
+    DatabaseSettings Database,
+    LogSettings Log,
+    AccessSettings Access,
+    ChargesSettings Charges,
+    SupervisionSettings Supervision)
 {
     /// <summary>The file that is read from the working directory when no other is named.</summary>
     public const string DefaultFile = "floodgate.json";
@@ -131,7 +138,12 @@ public sealed record Settings(
         var server = ServerSettings.Read(source);
         var database = ReadDatabase(source);
         var settings = new Settings(
-            server, database, AccessSettings.Read(source, server.IsDemo), SupervisionSettings.Read(source))
+            server,
+            database,
+            LogSettings.Read(source),
+            AccessSettings.Read(source, server.IsDemo),
+            ChargesSettings.Read(source),
+            SupervisionSettings.Read(source))
         {
             Effective = source.Effective,
         };

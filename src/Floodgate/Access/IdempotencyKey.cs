@@ -26,6 +26,10 @@ public static class IdempotencyKey
         return IsValid(key) ? new(key) : RefuseAsync(context, values.Count, key);
     }
 
+    /// <summary>The same check for a key that came in the body; null after the request was refused.</summary>
+    public static ValueTask<string?> CheckAsync(HttpContext context, string key) =>
+        IsValid(key) ? new(key) : RefuseAsync(context, 1, key);
+
     private static bool IsValid(string? key) =>
         key is { Length: > 0 and <= LengthMax } && !key.AsSpan().ContainsAnyExceptInRange(' ', '~');
 

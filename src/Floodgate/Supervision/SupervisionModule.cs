@@ -1,4 +1,5 @@
 using Floodgate.Access;
+using Floodgate.Payment.Charges;
 using Floodgate.Storage.Database;
 
 namespace Floodgate.Supervision;
@@ -12,7 +13,9 @@ public static class SupervisionModule
         services.AddSingleton(settings);
         services.AddSingleton<Health>();
         services.AddSingleton<MetricsText>();
+        services.AddSingleton<DeskHttp>();
         services.AddSingleton(provider => DatabaseCheck(provider.GetRequiredService<Database>()));
+        services.AddSingleton(provider => ProcessingCheck(provider.GetRequiredService<PaymentChecks>()));
     }
 
     /// <summary>Registers the routes, and starts to collect metrics.</summary>
@@ -20,7 +23,11 @@ public static class SupervisionModule
     {
         services.GetRequiredService<Health>().Map(routes);
         services.GetRequiredService<MetricsText>().Map(routes);
+        services.GetRequiredService<DeskHttp>().Map(routes);
     }
+
+    private static ReadyCheck ProcessingCheck(PaymentChecks payments) => new("processing", _ => ValueTask.FromResult(
+        payments.Failure is null ? null : "stands still after a violated invariant; see the log, then restart."));
 
     private static ReadyCheck DatabaseCheck(Database database) => new("database", async cancel =>
     {

@@ -23,6 +23,7 @@ internal sealed class ChargeWorker : BackgroundService
     private readonly AnswerBook answers;
     private readonly ChargesLog log;
     private readonly TimeProvider time;
+    private volatile bool isPaused;
 
     public ChargeWorker(
         Database database,
@@ -46,6 +47,20 @@ internal sealed class ChargeWorker : BackgroundService
 
     /// <summary>The consumer, for the desk: pause, lag, failure.</summary>
     public Consumer<ChargeTask> Consumer { get; }
+
+    /// <summary>Stops taking up work, new and put off; what is in work is finished.</summary>
+    public void Pause()
+    {
+        Consumer.Pause();
+        isPaused = true;
+    }
+
+    /// <summary>Takes up work again.</summary>
+    public void Resume()
+    {
+        isPaused = false;
+        Consumer.Resume();
+    }
 
     /// <summary>Why the due loops stopped by themselves; null while all is well.</summary>
     public Exception? Failure { get; private set; }
@@ -85,7 +100,7 @@ internal sealed class ChargeWorker : BackgroundService
             while (!stop.IsCancellationRequested)
             {
                 await gate.Breaker.WhenMayEnterAsync(stop);
-                if (!await TakeDueAsync(gate, stop))
+                if (isPaused || !await TakeDueAsync(gate, stop))
                 {
                     await NapAsync(gate.Provider.Name, stop);
                 }

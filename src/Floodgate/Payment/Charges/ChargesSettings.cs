@@ -1,3 +1,6 @@
+using Floodgate.Payment.Charges.Providers;
+using Floodgate.Vocabulary;
+
 namespace Floodgate.Payment.Charges;
 
 /// <summary>The limits of taking payments.</summary>
@@ -21,4 +24,35 @@ public sealed record ChargesSettings(
     int WaitSecondsMax = 60,
     int StreamsMax = 10_000,
     int RetryDelayMsFirst = 500,
-    int RetryDelayMsMax = 10_000);
+    int RetryDelayMsMax = 10_000)
+{
+    /// <summary>Who moves the money.</summary>
+    internal ProviderSettings Providers { get; init; } = new();
+
+    /// <summary>Reads the settings under <c>Charges:</c> and <c>Providers:</c>.</summary>
+    public static ChargesSettings Read(SettingsSource source)
+    {
+        var settings = new ChargesSettings(
+            Int("QueueMax", 20_000, 1, 1_000_000, "payments", "Payments that wait for their commit before 503."),
+            Int("BatchMax", 500, 1, 10_000, "payments", "Payments accepted in one transaction."),
+            Int("AcceptGiveUpMs", 2_000, 0, 60_000, "ms", "How long accepting tries an unavailable database."),
+            Int("OutcomeBatchMax", 1_000, 1, 20_000, "answers", "Provider answers recorded in one transaction."),
+            Int("CommissionBasisPoints", 0, 0, 10_000, "1/100 %", "The platform's part of every capture."),
+            Int("WaitSecondsMax", 60, 0, 300, "s", "The longest Prefer: wait."),
+            Int("StreamsMax", 10_000, 1, 100_000, "streams", "Event streams open at once."),
+            Int("RetryDelayMsFirst", 500, 1, 60_000, "ms", "Delay before a provider is asked again; doubles."),
+            Int("RetryDelayMsMax", 10_000, 1, 600_000, "ms", "The longest such delay."))
+        {
+            Providers = ProviderSettings.Read(source),
+        };
+        if (settings.RetryDelayMsFirst > settings.RetryDelayMsMax)
+        {
+            source.Refuse("Charges:RetryDelayMsFirst", "which is more than Charges:RetryDelayMsMax; make it smaller.");
+        }
+
+        return settings;
+
+        int Int(string name, int value, int min, int max, string unit, string meaning) =>
+            (int)source.Long("Charges:" + name, value, min, max, unit, meaning);
+    }
+}

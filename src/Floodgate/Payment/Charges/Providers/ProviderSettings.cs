@@ -1,3 +1,5 @@
+using Floodgate.Vocabulary;
+
 namespace Floodgate.Payment.Charges.Providers;
 
 /// <summary>Who answers for the gateway.</summary>
@@ -48,6 +50,62 @@ internal sealed record ProviderSettings
 
     /// <summary><c>Providers:Breaker</c>: when calls to a provider stop and start again.</summary>
     public CircuitBreakerSettings Breaker { get; init; } = new();
+
+    /// <summary>Reads them; out of range values are refused together with those of the other modules.</summary>
+    public static ProviderSettings Read(SettingsSource source)
+    {
+        var settings = new ProviderSettings
+        {
+            Gateway = source.Choice("Providers:Gateway", "simulated", ["simulated", "http"],
+                "Who answers for the gateway.") == "http" ? GatewayKind.Http : GatewayKind.Simulated,
+            HttpUrl = source.Text("Providers:Http:Url", "", "Address of the provider with Providers:Gateway = http."),
+            HttpConnections = Int("Http:Connections", 4, 1, 32, "connections", "How many share the calls."),
+            CallTimeoutMs = Int("CallTimeoutMs", CallTimeoutMsDefault, 100, 120_000, "ms",
+                "How long a call may take before its outcome is unknown."),
+            SimulatedJournal = source.Text("Providers:Simulated:Journal", "",
+                "File that keeps the simulated provider's memory over a restart; empty forgets it.") is { Length: > 0 } file
+                ? file : null,
+            SimulatedDeclineSeed = source.Long("Providers:Simulated:DeclineSeed", 0, 0, long.MaxValue, "",
+                "Which ids are declined by chance."),
+            SimulatedFaults = new()
+            {
+                LatencyMs = Int("Simulated:LatencyMs", 200, 0, ProviderFaults.LatencyMsMax, "ms",
+                    "Latency of the simulated provider."),
+            },
+            Breaker = new()
+            {
+                WindowCalls = Int("Breaker:WindowCalls", 100, 1, 10_000, "calls", "How many last calls are judged."),
+                CallsMin = Int("Breaker:CallsMin", 10, 1, 10_000, "calls", "No judgement on fewer."),
+                FailurePercent = Int("Breaker:FailurePercent", 50, 1, 100, "%", "Opens from this share of failures."),
+                SlowPercent = Int("Breaker:SlowPercent", 50, 1, 100, "%", "Opens from this share of slow calls."),
+                SlowMs = Int("Breaker:SlowMs", 2_000, 1, 120_000, "ms", "A call longer than this is slow."),
+                OpenMs = Int("Breaker:OpenMs", 60_000, 100, 3_600_000, "ms", "No calls for so long."),
+                TrialCalls = Int("Breaker:TrialCalls", 5, 1, 100, "calls", "Trials that must all be good to close."),
+                TrialTimeoutMs = Int("Breaker:TrialTimeoutMs", 60_000, 100, 600_000, "ms",
+                    "A trial without a result for so long counts as failed."),
+            },
+        };
+        if (settings.Gateway == GatewayKind.Http && !IsUsable(settings.HttpUrl))
+        {
+            source.Refuse("Providers:Http:Url", "which is no address such as http://127.0.0.1:8090, without a path.");
+        }
+
+        if (settings.Breaker.CallsMin > settings.Breaker.WindowCalls)
+        {
+            source.Refuse("Providers:Breaker:CallsMin", "which is more than Providers:Breaker:WindowCalls.");
+        }
+
+        if (settings.Breaker.TrialTimeoutMs < settings.CallTimeoutMs)
+        {
+            source.Refuse("Providers:Breaker:TrialTimeoutMs", "which is less than a call may take "
+                + "(Providers:CallTimeoutMs); make it larger.");
+        }
+
+        return settings;
+
+        int Int(string name, int value, int min, int max, string unit, string meaning) =>
+            (int)source.Long("Providers:" + name, value, min, max, unit, meaning);
+    }
 
     /// <summary>A sentence for each setting that is out of range, with its name; empty when all are fine.</summary>
     public IEnumerable<string> Problems()

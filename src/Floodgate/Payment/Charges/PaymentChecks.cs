@@ -1,0 +1,121 @@
+using Floodgate.Payment.Ledger;
+using Floodgate.Storage.Database;
+using Floodgate.Storage.Log;
+using Floodgate.Vocabulary;
+
+namespace Floodgate.Payment.Charges;
+
+/// <summary>How far processing is, at one moment.</summary>
+/// <param name="Lag">Events that the group has not committed.</param>
+/// <param name="Due">Charges put off.</param>
+/// <param name="InFlight">Events in work.</param>
+/// <param name="InFlightMax">The limit of that.</param>
+/// <param name="IsPaused">True while an operator has paused it.</param>
+public sealed record Progress(long Lag, long Due, int InFlight, int InFlightMax, bool IsPaused);
+
+/// <summary>The door for supervision: what must hold of payments, and how far their processing is.</summary>
+public sealed class PaymentChecks
+{
+    private readonly Journal journal;
+    private readonly ChargeWorker worker;
+    private readonly LogSettings logSettings;
+    private readonly ProviderGates gates;
+    private readonly TimeProvider time;
+
+    internal PaymentChecks(
+        Journal journal, ChargeWorker worker, LogSettings logSettings, ProviderGates gates, TimeProvider time)
+    {
+        this.journal = journal;
+        this.worker = worker;
+        this.logSettings = logSettings;
+        this.gates = gates;
+        this.time = time;
+    }
+
+    /// <summary>Why processing stands still by itself; null while all is well.</summary>
+    public Exception? Failure => worker.Consumer.Failure ?? worker.Failure;
+
+    /// <summary>Breakers as numbers for the metrics: 0 closed, 1 half-open, 2 open.</summary>
+    public IEnumerable<(string Provider, int State)> Breakers => gates.All.Select(g => (g.Provider.Name, g.Breaker.State switch
+    {
+        Providers.BreakerState.Closed => 0,
+        Providers.BreakerState.HalfOpen => 1,
+        _ => 2,
+    }));
+
+    /// <summary>How far processing is. Cheap.</summary>
+    public async ValueTask<Progress> ProgressAsync(Tx tx) => new(
+        await worker.Consumer.LagAsync(tx),
+        await ChargesSql.CountDueAsync(tx),
+        worker.Consumer.InFlight,
+        logSettings.InFlightMax,
+        worker.Consumer.IsPaused);
+
+    /// <summary>
+    /// Checks every rule over all rows. Give it a snapshot: it compares tables. Its cost grows with what is
+    /// stored; it reads only.
+    /// </summary>
+    public async ValueTask<IReadOnlyList<InvariantCheck>> CheckAsync(Tx tx)
+    {
+        var totals = await journal.TotalsAsync(tx);
+        var unequal = await journal.UnequalAccountsAsync(tx);
+        var broken = await PaymentChecksSql.CountBrokenAsync(tx);
+        var unposted = await PaymentChecksSql.SelectUnpostedAsync(tx);
+        var counts = await PaymentChecksSql.SelectCountsAsync(tx);
+        return
+        [
+            new(
+                "debits-equal-credits",
+                totals.TrueForAll(t => t.Debit == t.Credit),
+                string.Join("; ", totals.Select(t => $"{t.Currency}: debits {t.Debit}, credits {t.Credit}"))),
+            new(
+                "accounts-equal-entries",
+                unequal.Count == 0,
+                unequal.Count == 0 ? "every account is the sum of its entries"
+                    : $"accounts {string.Join(", ", unequal)} differ from their entries"),
+            new(
+                "refunded-at-most-captured-at-most-authorized", broken == 0, $"{broken} payments break it"),
+            new(
+                "captured-payments-have-postings",
+                unposted.Count == 0,
+                unposted.Count == 0 ? "every payment is posted as it stands"
+                    : $"payments {string.Join(", ", unposted)} differ from their postings"),
+            new(
+                "accepted-requests-are-in-the-log",
+                counts.Appended == counts.Accepted + counts.Replayed,
+                $"accepted {counts.Accepted}, replayed {counts.Replayed}, appended {counts.Appended}"),
+            new(
+                "accepted-is-final-or-in-flight",
+                counts.Pending <= counts.Appended - counts.Finished + counts.Due + counts.Dead,
+                $"accepted {counts.Accepted}, final {counts.Accepted - counts.Pending}, pending {counts.Pending}: "
+                    + $"in the log {counts.Appended - counts.Finished}, put off {counts.Due}, dead {counts.Dead}"),
+        ];
+    }
+
+    /// <summary>
+    /// Settles what a discarded dead letter was about: the charge is put off, so that the provider is asked
+    /// what became of it and the payment still reaches a final state.
+    /// </summary>
+    public ValueTask DiscardedAsync(Tx tx, DeadLetter letter)
+    {
+        var (ids, _) = PaymentEvents.Parse(new LoggedEvent(
+            PaymentEvents.Requests, letter.Partition, letter.Offset, letter.Key, letter.Type, letter.Payload));
+        return ids is null || letter.Topic != PaymentEvents.Requests.Name
+            ? ValueTask.CompletedTask
+            : PutOffAsync(tx, ids);
+    }
+
+    private async ValueTask PutOffAsync(Tx tx, EventIds ids)
+    {
+        var payment = (await ChargesSql.SelectAsync(tx, [ids.PaymentId])).FirstOrDefault();
+        if (payment is not null)
+        {
+            ChargesSql.Upsert(tx, [new DueCharge(
+                ids.OperationId ?? ids.PaymentId,
+                ids.PaymentId,
+                Words.Of(payment.Request.Method),
+                UtcInstant.Now(time).Ms,
+                0)]);
+        }
+    }
+}

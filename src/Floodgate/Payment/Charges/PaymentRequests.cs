@@ -1,0 +1,153 @@
+using Floodgate.Access;
+using Floodgate.Vocabulary;
+
+namespace Floodgate.Payment.Charges;
+
+/// <summary>The refusals of payment routes; clients branch on the codes.</summary>
+internal static class PaymentProblems
+{
+    public static readonly ProblemKind AmountOutOfRange = new(
+        400, "amount_out_of_range", "The amount is not one that can be paid.");
+
+    public static readonly ProblemKind UnknownCurrency = new(400, "unknown_currency", "The currency is not known.");
+
+    public static readonly ProblemKind InvalidField = new(400, "invalid_field", "A field is not valid.");
+
+    public static readonly ProblemKind MerchantMismatch = new(
+        403, "merchant_mismatch", "The key is not one of this merchant.");
+
+    public static readonly ProblemKind KeyInUse = new(
+        409, "idempotency_key_in_use", "The first request with this key is still running.");
+
+    public static readonly ProblemKind PaymentNotFound = new(404, "payment_not_found", "There is no such payment.");
+
+    public static readonly ProblemKind CurrencyDiffers = new(
+        422, "currency_differs", "The payment is in another currency.");
+
+    public static readonly ProblemKind PaymentPending = new(
+        409, "payment_pending", "The provider has not answered the payment yet.");
+
+    public static readonly ProblemKind OperationPending = new(
+        409, "operation_pending", "A capture or void of the payment is not answered yet.");
+
+    public static readonly ProblemKind NotAuthorized = new(
+        409, "payment_not_authorized", "The payment has no open authorization.");
+
+    public static readonly ProblemKind AboveAuthorized = new(
+        422, "amount_above_authorized", "The amount is more than was authorized.");
+
+    public static readonly ProblemKind NotCaptured = new(
+        409, "payment_not_captured", "No money was taken with the payment.");
+
+    public static readonly ProblemKind TopUpNotRefundable = new(
+        409, "top_up_not_refundable", "The money is in the customer's wallet.");
+
+    public static readonly ProblemKind AboveRefundable = new(
+        422, "amount_above_refundable", "The amount is more than is left to give back.");
+
+    public static readonly ProblemKind StreamsFull = new(
+        503, "too_many_streams", "Too many event streams are open.");
+}
+
+/// <summary>From bodies to requests: every check that needs no stored state, each with its own answer.</summary>
+internal static class PaymentRequests
+{
+    private const int TextLengthMax = 64;
+
+    /// <summary>A refusal, or null: then the value is good.</summary>
+    public readonly record struct Fault(ProblemKind Kind, string Detail);
+
+    /// <summary>The payment asked for by a body.</summary>
+    public static Fault? Read(
+        PaymentBody body, string merchantId, string key, out PaymentRequest? request)
+    {
+        request = null;
+        if (Read(body.Amount, "amount", out var amount) is { } amountFault)
+        {
+            return amountFault;
+        }
+
+        if ((FaultOf("userId", body.UserId) ?? FaultOf("orderId", body.OrderId)) is { } textFault)
+        {
+            return textFault;
+        }
+
+        if (body.Method is not ("GATEWAY" or "WALLET"))
+        {
+            return new(PaymentProblems.InvalidField, "method must be GATEWAY or WALLET.");
+        }
+
+        var method = Words.Method(body.Method);
+        if (method == PaymentMethod.Wallet && body.UserId is null)
+        {
+            return new(PaymentProblems.InvalidField, "userId is needed with method WALLET: it names whose wallet.");
+        }
+
+        request = new PaymentRequest(
+            merchantId, key, body.UserId, body.OrderId, amount, method, PaymentPurpose.Sale, body.Capture);
+        return null;
+    }
+
+    /// <summary>Money from a body.</summary>
+    public static Fault? Read(MoneyBody body, string field, out Money money)
+    {
+        money = default;
+        if (body.Amount is < 1 or > Money.AmountMinorMax)
+        {
+            return new(
+                PaymentProblems.AmountOutOfRange,
+                $"{field}.amount is {body.Amount}; it must be from 1 to {Money.AmountMinorMax}, in minor units.");
+        }
+
+        if (!Currency.TryParse(body.Currency, out var currency))
+        {
+            return new(
+                PaymentProblems.UnknownCurrency,
+                $"{field}.currency must be a code of ISO 4217 in upper case, such as KRW or EUR.");
+        }
+
+        money = new Money(body.Amount, currency);
+        return null;
+    }
+
+    /// <summary>A name that a merchant gives: short and printable, so that it is safe in keys and logs of others.</summary>
+    public static Fault? FaultOf(string field, string? text) =>
+        text is null || (text.Length is > 0 and <= TextLengthMax && !text.AsSpan().ContainsAnyExceptInRange('!', '~'))
+            ? null
+            : new(
+                PaymentProblems.InvalidField,
+                $"{field} must be 1 to {TextLengthMax} printable ASCII characters without spaces.");
+
+    /// <summary>How an operation's refusal is answered.</summary>
+    public static Fault FaultOf(OperationOutcome outcome, OperationRequest request, Payment? payment) => outcome switch
+    {
+        OperationOutcome.KeyReused => new(
+            Problems.IdempotencyKeyReused,
+            $"This {IdempotencyKey.Header} was used for another operation. Send a new key for a new intent."),
+        OperationOutcome.CurrencyDiffers => new(
+            PaymentProblems.CurrencyDiffers,
+            $"amount.currency must be {payment?.Request.Amount.Currency.Code}, the currency of the payment."),
+        OperationOutcome.PaymentPending => new(
+            PaymentProblems.PaymentPending, "Wait until its status is no longer REQUESTED or UNKNOWN, and ask again."),
+        OperationOutcome.OperationPending => new(
+            PaymentProblems.OperationPending, "Look at its operations, wait for their answer, and ask again."),
+        OperationOutcome.NotAuthorized => new(
+            PaymentProblems.NotAuthorized,
+            $"The payment is {StateOf(payment)}; only an AUTHORIZED one can be captured or voided."),
+        OperationOutcome.AboveAuthorized => new(
+            PaymentProblems.AboveAuthorized,
+            $"The amount is {request.Amount}; at most {payment?.Authorized} was authorized."),
+        OperationOutcome.NotCaptured => new(
+            PaymentProblems.NotCaptured, $"The payment is {StateOf(payment)}; only captured money can be given back."),
+        OperationOutcome.TopUpNotRefundable => new(
+            PaymentProblems.TopUpNotRefundable, "A top-up is spent from the wallet; it cannot be refunded."),
+        OperationOutcome.AboveRefundable => new(
+            PaymentProblems.AboveRefundable,
+            $"At most {payment?.Refundable} is left: captured {payment?.Captured}, refunded {payment?.Refunded}, "
+                + $"in work {payment?.Refunding}."),
+        _ => new(
+            PaymentProblems.PaymentNotFound, $"Your merchant has no payment {request.PaymentId}. Check the id."),
+    };
+
+    private static string StateOf(Payment? payment) => payment is null ? "unknown" : Words.Of(payment.State);
+}

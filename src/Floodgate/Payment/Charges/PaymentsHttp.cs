@@ -1,0 +1,318 @@
+using System.Globalization;
+using Floodgate.Access;
+using Floodgate.Vocabulary;
+
+namespace Floodgate.Payment.Charges;
+
+/// <summary>The routes of payments.</summary>
+internal sealed class PaymentsHttp(PaymentBook book, PaymentWatch watch, ChargesSettings settings, TimeProvider time)
+{
+    private const int PageMax = 1_000;
+    private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(15);
+
+    private int streams;
+
+    /// <summary>Registers them.</summary>
+    public void Map(Routes routes)
+    {
+        routes.Map("POST", "/v1/payments", Who.Merchant, AcceptAsync);
+        routes.Map("GET", "/v1/payments", Who.MerchantOrAdmin, ListAsync);
+        routes.Map("GET", "/v1/payments/{id}", Who.MerchantOrAdmin, GetAsync);
+        routes.Map("GET", "/v1/payments/{id}/events", Who.MerchantOrAdmin, StreamAsync);
+        routes.Map("POST", "/v1/payments/{id}/capture", Who.Merchant, (c, w) => AskAsync(c, w, OperationKind.Capture));
+        routes.Map("POST", "/v1/payments/{id}/void", Who.Merchant, (c, w) => AskAsync(c, w, OperationKind.Void));
+        routes.Map("POST", "/v1/payments/{id}/refund", Who.Merchant, (c, w) => AskAsync(c, w, OperationKind.Refund));
+    }
+
+    /// <summary>Accepts a payment and answers: 202, or 200 once it is final when the caller prefers to wait.</summary>
+    public async Task AnswerAsync(HttpContext context, PaymentRequest request)
+    {
+        var (outcome, payment) = await book.AcceptAsync(request);
+        if (outcome is not (AcceptOutcome.Accepted or AcceptOutcome.Replayed))
+        {
+            await RefuseAsync(context, outcome);
+            return;
+        }
+
+        if (outcome == AcceptOutcome.Replayed)
+        {
+            context.Response.Headers[IdempotencyKey.ReplayedHeader] = "true";
+        }
+        else
+        {
+            ChargesLog.CountAccepted();
+        }
+
+        context.Response.Headers.Location = $"/v1/payments/{payment!.Id}";
+        var waitSeconds = ReadPreferredWait(context);
+        if (waitSeconds > 0 && await WaitAsync(payment.Id, null, waitSeconds, context) is { } final)
+        {
+            await Answer.WriteAsync(context, 200, final.Payment, PaymentJson.Write);
+            return;
+        }
+
+        // The first answer, whenever it is given: the payment as it was accepted.
+        await Answer.WriteAsync(context, 202, new Payment(payment.Id, payment.Request, payment.RequestedAtMs),
+            PaymentJson.Write);
+    }
+
+    /// <summary>Accepts an operation and answers like <see cref="AnswerAsync(HttpContext, PaymentRequest)"/>.</summary>
+    public async Task AnswerAsync(HttpContext context, OperationRequest request)
+    {
+        if (await book.AskAsync(request) is not { } asked)
+        {
+            await RefuseAsync(context, AcceptOutcome.KeyInUse);
+            return;
+        }
+
+        if (asked.Outcome is not (OperationOutcome.Accepted or OperationOutcome.Replayed))
+        {
+            var fault = PaymentRequests.FaultOf(asked.Outcome, request, asked.Payment);
+            await Problem.WriteAsync(context, fault.Kind, fault.Detail);
+            return;
+        }
+
+        if (asked.Outcome == OperationOutcome.Replayed)
+        {
+            context.Response.Headers[IdempotencyKey.ReplayedHeader] = "true";
+        }
+
+        var operation = asked.Operation!;
+        var currency = asked.Payment!.Request.Amount.Currency;
+        context.Response.Headers.Location = $"/v1/payments/{operation.PaymentId}";
+        var waitSeconds = ReadPreferredWait(context);
+        if (waitSeconds > 0
+            && await WaitAsync(operation.PaymentId, operation.Id, waitSeconds, context) is { Operation: { } final })
+        {
+            await Answer.WriteAsync(context, 200, (final, currency), PaymentJson.Write);
+            return;
+        }
+
+        var first = new Operation(operation.Id, operation.PaymentId, operation.Request, operation.Amount,
+            operation.RequestedAtMs);
+        await Answer.WriteAsync(context, 202, (first, currency), PaymentJson.Write);
+    }
+
+    private async Task AcceptAsync(HttpContext context, Caller caller)
+    {
+        if (await IdempotencyKey.ReadAsync(context) is not { } key
+            || await Body.ReadAsync(context, ChargesJson.Default.PaymentBody) is not { } body)
+        {
+            return;
+        }
+
+        if (PaymentRequests.Read(body, caller.MerchantId!, key, out var request) is { } fault)
+        {
+            await Problem.WriteAsync(context, fault.Kind, fault.Detail);
+            return;
+        }
+
+        await AnswerAsync(context, request!);
+    }
+
+    private async Task AskAsync(HttpContext context, Caller caller, OperationKind kind)
+    {
+        if (await ReadIdAsync(context) is not { } id
+            || await IdempotencyKey.ReadAsync(context) is not { } key
+            || await Body.ReadAsync(context, ChargesJson.Default.OperationBody, new OperationBody()) is not { } body)
+        {
+            return;
+        }
+
+        var amount = default(Money);
+        if (body.Amount is { } asked && PaymentRequests.Read(asked, "amount", out amount) is { } fault)
+        {
+            await Problem.WriteAsync(context, fault.Kind, fault.Detail);
+            return;
+        }
+
+        if (body.Amount is not null && kind == OperationKind.Void)
+        {
+            await Problem.WriteAsync(
+                context, PaymentProblems.InvalidField, "A void takes no amount: it gives up the whole authorization.");
+            return;
+        }
+
+        await AnswerAsync(
+            context, new OperationRequest(caller.MerchantId!, key, id, kind, body.Amount is null ? null : amount));
+    }
+
+    private async Task GetAsync(HttpContext context, Caller caller)
+    {
+        if (await FindAsync(context, caller) is not { } payment)
+        {
+            return;
+        }
+
+        var operations = await book.OperationsOfAsync(payment.Id, context.RequestAborted);
+        await Answer.WriteAsync(context, 200, (payment, (IReadOnlyList<Operation>)operations), PaymentJson.Write);
+    }
+
+    private async Task ListAsync(HttpContext context, Caller caller)
+    {
+        if (await Paging.ReadAsync(context, PageMax) is not { } paging)
+        {
+            return;
+        }
+
+        var found = await book.ListAsync(caller.MerchantId, paging.After, context.RequestAborted);
+        var page = found.GetRange(0, Math.Min(found.Count, paging.Limit));
+        await Answer.WriteAsync(context, 200, (page, found.Count > paging.Limit), PaymentJson.Write);
+    }
+
+    /// <summary>
+    /// Server-sent events: the payment now and after each change, until nothing can change it any more; a
+    /// comment every 15 s keeps proxies from closing.
+    /// </summary>
+    private async Task StreamAsync(HttpContext context, Caller caller)
+    {
+        if (await FindAsync(context, caller) is not { } payment)
+        {
+            return;
+        }
+
+        if (Interlocked.Increment(ref streams) > settings.StreamsMax)
+        {
+            Interlocked.Decrement(ref streams);
+            await Problem.WriteAsync(
+                context, PaymentProblems.StreamsFull, "Poll GET /v1/payments/{id}, or try again.", 5);
+            return;
+        }
+
+        try
+        {
+            await StreamAsync(context, payment.Id);
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            // The client has left: that is how a stream usually ends.
+        }
+        finally
+        {
+            Interlocked.Decrement(ref streams);
+        }
+    }
+
+    private async Task StreamAsync(HttpContext context, Guid id)
+    {
+        var (response, cancel) = (context.Response, context.RequestAborted);
+        response.ContentType = "text/event-stream";
+        response.Headers.CacheControl = "no-store";
+        response.Headers["X-Accel-Buffering"] = "no";
+        using var listener = watch.Listen(id);
+        var sentAt = time.GetTimestamp();
+        string? last = null;
+        while (true)
+        {
+            var payment = await book.FindAsync(id, null, cancel);
+            var operations = await book.OperationsOfAsync(id, cancel);
+            var json = Render(payment!, operations);
+            if (json != last)
+            {
+                await response.WriteAsync($"event: payment\ndata: {json}\n\n", cancel);
+                (last, sentAt) = (json, time.GetTimestamp());
+            }
+            else if (time.GetElapsedTime(sentAt) >= Heartbeat)
+            {
+                await response.WriteAsync(": still here\n\n", cancel);
+                sentAt = time.GetTimestamp();
+            }
+
+            if (payment!.IsClosed)
+            {
+                await response.WriteAsync("event: end\ndata: {}\n\n", cancel);
+                return;
+            }
+
+            await listener.WaitAsync(cancel);
+        }
+    }
+
+    private static string Render(Payment payment, IReadOnlyList<Operation> operations) =>
+        System.Text.Encoding.UTF8.GetString(Answer.Render((payment, operations), PaymentJson.Write));
+
+    /// <summary>The payment once it (or its operation) is answered; null when the time is over first.</summary>
+    private async Task<(Payment Payment, Operation? Operation)?> WaitAsync(
+        Guid paymentId, Guid? operationId, int seconds, HttpContext context)
+    {
+        context.Response.Headers["Preference-Applied"] = string.Create(CultureInfo.InvariantCulture, $"wait={seconds}");
+        var cancel = context.RequestAborted;
+        using var listener = watch.Listen(paymentId);
+        var startedAt = time.GetTimestamp();
+        while (time.GetElapsedTime(startedAt).TotalSeconds < seconds)
+        {
+            var payment = await book.FindAsync(paymentId, null, cancel);
+            var operation = operationId is { } id
+                ? (await book.OperationsOfAsync(paymentId, cancel)).Find(o => o.Id == id)
+                : null;
+            if (!payment!.IsPending && operation is not { IsPending: true })
+            {
+                return (payment, operation);
+            }
+
+            await listener.WaitAsync(cancel);
+        }
+
+        return null;
+    }
+
+    private async Task<Payment?> FindAsync(HttpContext context, Caller caller)
+    {
+        if (await ReadIdAsync(context) is not { } id)
+        {
+            return null;
+        }
+
+        var payment = await book.FindAsync(id, caller.MerchantId, context.RequestAborted);
+        if (payment is null)
+        {
+            await Problem.WriteAsync(
+                context, PaymentProblems.PaymentNotFound, $"Your merchant has no payment {id}. Check the id.");
+        }
+
+        return payment;
+    }
+
+    private static async ValueTask<Guid?> ReadIdAsync(HttpContext context)
+    {
+        if (Guid.TryParseExact((string?)context.Request.RouteValues["id"], "D", out var id))
+        {
+            return id;
+        }
+
+        await Problem.WriteAsync(
+            context, PaymentProblems.PaymentNotFound, "The id in the path is not one that was given out here.");
+        return null;
+    }
+
+    private static Task RefuseAsync(HttpContext context, AcceptOutcome outcome) => outcome switch
+    {
+        AcceptOutcome.KeyInUse => Problem.WriteAsync(
+            context, PaymentProblems.KeyInUse, "Send the same request again for its answer.", 1),
+        AcceptOutcome.Busy => Problem.WriteAsync(
+            context, Problems.Unavailable, "The queue is full (Charges:QueueMax). Send the same request again.", 1),
+        _ => Problem.WriteAsync(
+            context,
+            Problems.IdempotencyKeyReused,
+            $"This {IdempotencyKey.Header} was used for another payment. Send a new key for a new intent."),
+    };
+
+    /// <summary>The seconds of <c>Prefer: wait=N</c> (RFC 7240 section 4.3), cut to the limit; 0 without.</summary>
+    private int ReadPreferredWait(HttpContext context)
+    {
+        foreach (var header in context.Request.Headers["Prefer"])
+        {
+            foreach (var preference in (header ?? "").Split([',', ';'], StringSplitOptions.TrimEntries))
+            {
+                if (preference.StartsWith("wait=", StringComparison.OrdinalIgnoreCase)
+                    && int.TryParse(
+                        preference.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds))
+                {
+                    return Math.Min(seconds, settings.WaitSecondsMax);
+                }
+            }
+        }
+
+        return 0;
+    }
+}
