@@ -11,7 +11,7 @@ public static class SupervisionModule
     {
         services.AddSingleton(settings);
         services.AddSingleton<Health>();
-        services.AddSingleton<MetricsText>();
+        services.AddSingleton<Metrics>();
         services.AddSingleton(provider => DatabaseCheck(provider.GetRequiredService<Database>()));
     }
 
@@ -19,7 +19,7 @@ public static class SupervisionModule
     public static void Map(Routes routes, IServiceProvider services)
     {
         services.GetRequiredService<Health>().Map(routes);
-        services.GetRequiredService<MetricsText>().Map(routes);
+        services.GetRequiredService<Metrics>().Map(routes);
     }
 
     private static ReadyCheck DatabaseCheck(Database database) => new("database", async cancel =>
