@@ -56,6 +56,7 @@ public sealed class CommandTests : IDisposable
     [InlineData("Database:Directory", "migrate", "--data", "/dev/null")]
     [InlineData("Database:ConnectionString", "migrate", "--Database:ConnectionString", "garbage")]
     [InlineData("Settings file nowhere.json", "up", "--settings", "nowhere.json")]
+    [InlineData("X:Y", "provider", "--X:Y=1")]
     public async Task A_setting_that_cannot_work_is_refused_by_its_name(string setting, params string[] args)
     {
         var (code, _, error) = await RunAsync(args);
