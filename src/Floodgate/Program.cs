@@ -1,8 +1,8 @@
 using System.Collections;
 using System.CommandLine;
-using System.Text.Encodings.Web;
-using System.Text.Json;
+using System.Runtime.InteropServices;
 using Floodgate.Access;
+using Floodgate.Payment.Charges.Providers;
 using Floodgate.Storage.Database;
 using Floodgate.Vocabulary;
 
@@ -32,17 +32,13 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
           floodgate up --urls http://0.0.0.0:8080 --data /var/lib/floodgate
           floodgate merchant create "Acme" --json        a merchant and its key, shown once
           floodgate serve --role api --Database:ConnectionString "Host=db;Database=floodgate;Username=fg"
+          floodgate provider                             a simulated payment provider of its own
           floodgate settings                             every setting with its value, source and range
 
         Settings come from floodgate.json, the environment (FLOODGATE__SERVER__URLS) and the command line
         (--Server:Urls=...), the last one wins.
         Exit codes: 0 done, 64 wrong command line, 69 something needed is unavailable, 78 wrong settings.
         """;
-
-    private static readonly JsonWriterOptions JsonOptions = new()
-    {
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    };
 
     private readonly Option<string?> file = new("--settings")
     {
@@ -68,6 +64,11 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
     private readonly Option<string?> role = new("--role")
     {
         Description = "Which part of the work this process does: api, worker or all (Server:Role).", HelpName = "ROLE",
+    };
+
+    private readonly Option<string?> journal = new("--journal")
+    {
+        Description = "The file that keeps the provider's memory over a restart.", HelpName = "FILE",
     };
 
     private readonly Argument<string> name = new("NAME") { Description = "The merchant's name." };
@@ -122,8 +123,10 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
                 Of("create", "Create an operator's key and print it, once.", [],
                     parsed => CreateAdminAsync(Load(flags, parsed, null), parsed)),
             },
+            Of("provider", "A stand-alone payment provider simulator (http://127.0.0.1:8090) with fault knobs.",
+                [urls, journal], parsed => RunProviderAsync(flags, parsed)),
             Of("settings", "Every setting with its value in force, where it comes from and what is allowed.",
-                [role, demo, urls], parsed => PrintAsync(Load(flags, parsed, parsed.GetValue(role)), parsed)),
+                [role, demo, urls], parsed => Print(Load(flags, parsed, parsed.GetValue(role)), parsed)),
             Of("migrate", "Bring the database schema up to date, and end.", [],
                 parsed => MigrateAsync(Load(flags, parsed, null), parsed)),
         ];
@@ -197,7 +200,7 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
         await using var database = await OpenAsync(settings);
         var keys = Keys(database, settings);
         var merchant = await keys.CreateMerchantAsync(merchantName, requestKey: null, CancellationToken.None);
-        Report(parsed, $"merchant {merchant.MerchantId} has the key {merchant.Key} (shown once)", writer =>
+        ReportTo(parsed).Write($"merchant {merchant.MerchantId} has the key {merchant.Key} (shown once)", writer =>
         {
             writer.WriteString("merchantId", merchant.MerchantId);
             writer.WriteString("name", merchant.Name);
@@ -210,7 +213,7 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
     {
         await using var database = await OpenAsync(settings);
         var key = await Keys(database, settings).CreateAdminKeyAsync(CancellationToken.None);
-        Report(parsed, $"operator's key {key} (shown once)", writer => writer.WriteString("key", key));
+        ReportTo(parsed).Write($"operator's key {key} (shown once)", writer => writer.WriteString("key", key));
         return 0;
     }
 
@@ -218,49 +221,35 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
     {
         await using var database = Roles.OpenDatabase(settings.Database);
         var applied = await database.MigrateAsync(Roles.Migrations, CancellationToken.None);
-        Report(parsed, $"{applied} migrations applied; the schema is up to date",
+        ReportTo(parsed).Write($"{applied} migrations applied; the schema is up to date",
             writer => writer.WriteNumber("applied", applied));
         return 0;
     }
 
-    private async Task<int> PrintAsync(Settings settings, ParseResult parsed)
+    private Task<int> Print(Settings settings, ParseResult parsed)
     {
-        if (parsed.GetValue(json))
-        {
-            Report(parsed, "", writer => WriteSettings(writer, settings.Effective));
-            return 0;
-        }
-
-        var rows = settings.Effective.Select(s => new[] { s.Name, s.Value, s.Unit, s.Range, s.Source, s.Meaning });
-        var table = rows.Prepend(["SETTING", "VALUE", "UNIT", "ALLOWED", "FROM", "MEANING"]).ToList();
-        var widths = Enumerable.Range(0, 6).Select(column => table.Max(row => row[column].Length)).ToArray();
-        foreach (var row in table)
-        {
-            var cells = row.Select((cell, column) => cell.PadRight(widths[column]));
-            await output.WriteLineAsync(string.Join("  ", cells).TrimEnd());
-        }
-
-        return 0;
+        ReportTo(parsed).Write(settings.Effective);
+        return Task.FromResult(0);
     }
 
-    private static void WriteSettings(Utf8JsonWriter writer, IEnumerable<Setting> settings)
+    private async Task<int> RunProviderAsync(SettingsLayer flags, ParseResult parsed)
     {
-        writer.WriteStartArray("settings");
-        foreach (var setting in settings)
-        {
-            writer.WriteStartObject();
-            writer.WriteString("name", setting.Name);
-            writer.WriteString("value", setting.Value);
-            writer.WriteString("source", setting.Source);
-            writer.WriteString("unit", setting.Unit);
-            writer.WriteString("range", setting.Range);
-            writer.WriteString("meaning", setting.Meaning);
-            writer.WriteBoolean("secret", setting.Secret);
-            writer.WriteEndObject();
-        }
+        new SettingsSource([flags]).Complete(); // It has options only, so any setting is refused.
+        using var stop = new CancellationTokenSource();
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        var options = new ProviderServerOptions { JournalPath = parsed.GetValue(journal) };
+        return await ProviderServer.RunAsync(
+            parsed.GetValue(urls) is { } url ? options with { Url = url } : options, stop.Token);
 
-        writer.WriteEndArray();
+        void Stop(PosixSignalContext signal)
+        {
+            signal.Cancel = true;
+            stop.Cancel();
+        }
     }
+
+    private Report ReportTo(ParseResult parsed) => new(output, parsed.GetValue(json));
 
     private static async Task<Database> OpenAsync(Settings settings)
     {
@@ -271,23 +260,4 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
 
     private static ApiKeys Keys(Database database, Settings settings) =>
         new(database, settings.Access, TimeProvider.System, new(TimeProvider.System));
-
-    private void Report(ParseResult parsed, string text, Action<Utf8JsonWriter> write)
-    {
-        if (!parsed.GetValue(json))
-        {
-            output.WriteLine(text);
-            return;
-        }
-
-        using var buffer = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(buffer, JsonOptions))
-        {
-            writer.WriteStartObject();
-            write(writer);
-            writer.WriteEndObject();
-        }
-
-        output.WriteLine(System.Text.Encoding.UTF8.GetString(buffer.ToArray()));
-    }
 }

@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Connections;
 
 namespace Floodgate;
 
-/// <summary>The program as a server: modules on a bare Kestrel, with nothing configured from outside its settings.</summary>
+/// <summary>The program as a server: its modules on a bare Kestrel.</summary>
 internal static class Server
 {
     /// <summary>Builds the server; nothing is opened yet.</summary>
@@ -51,6 +51,7 @@ internal static class Server
     /// <exception cref="DatabaseUnavailableException">The database cannot be reached.</exception>
     public static async Task StartAsync(WebApplication app, Settings settings, CancellationToken cancel)
     {
+        var urls = string.Join(';', settings.Server.Urls);
         try
         {
             await app.Services.GetRequiredService<Database>().MigrateAsync(Roles.Migrations, cancel);
@@ -59,12 +60,12 @@ internal static class Server
         }
         catch (IOException e) when (e.InnerException is AddressInUseException)
         {
-            throw new StartException($"Server:Urls is {string.Join(';', settings.Server.Urls)}, where another program listens. " +
+            throw new StartException($"Server:Urls is {urls}, where another program listens. " +
                 "Stop it, or choose another address with --urls.");
         }
         catch (Exception e) when (e is SocketException || e.InnerException is SocketException)
         {
-            throw new StartException($"Server:Urls is {string.Join(';', settings.Server.Urls)}, which this machine cannot " +
+            throw new StartException($"Server:Urls is {urls}, which this machine cannot " +
                 $"listen on ({e.Message}). Choose another address with --urls.");
         }
     }

@@ -25,7 +25,8 @@ internal sealed class Health(IEnumerable<ReadyCheck> checks, SupervisionSettings
         routes.Map("GET", "/health/ready", Who.Public, (context, _) => ReadyAsync(context));
     }
 
-    private async Task ReadyAsync(HttpContext context)
+    /// <summary>Answers 200 with the names of the checks, or 503 with what is missing.</summary>
+    internal async Task ReadyAsync(HttpContext context)
     {
         var faults = await Task.WhenAll(checks.Select(check => FaultOfAsync(check, context.RequestAborted)));
         var missing = faults.Where(fault => fault is not null).ToList();

@@ -12,7 +12,7 @@ public static class SupervisionModule
     {
         services.AddSingleton(settings);
         services.AddSingleton<Health>();
-        services.AddSingleton<MetricsText>();
+        services.AddSingleton<Metrics>();
         services.AddSingleton<DeskHttp>();
         services.AddSingleton(provider => DatabaseCheck(provider.GetRequiredService<Database>()));
         services.AddSingleton(provider => ProcessingCheck(provider.GetRequiredService<PaymentChecks>()));
@@ -22,7 +22,7 @@ public static class SupervisionModule
     public static void Map(Routes routes, IServiceProvider services)
     {
         services.GetRequiredService<Health>().Map(routes);
-        services.GetRequiredService<MetricsText>().Map(routes);
+        services.GetRequiredService<Metrics>().Map(routes);
         services.GetRequiredService<DeskHttp>().Map(routes);
     }
 

@@ -9,7 +9,7 @@ using Xunit;
 
 namespace Floodgate.Tests.Access;
 
-/// <summary>The real server on a free port with an empty SQLite database of its own, in demo mode unless told.</summary>
+/// <summary>The real server on a free port with an empty SQLite database, in demo mode unless told.</summary>
 internal sealed class TestServer : IAsyncDisposable
 {
     private readonly string directory;
@@ -96,6 +96,9 @@ internal sealed class TestServer : IAsyncDisposable
         Client.Dispose();
         await app.StopAsync();
         await app.DisposeAsync();
-        System.IO.Directory.Delete(directory, recursive: true);
+        if (System.IO.Directory.Exists(directory))
+        {
+            System.IO.Directory.Delete(directory, recursive: true);
+        }
     }
 }

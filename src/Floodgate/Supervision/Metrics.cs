@@ -9,7 +9,7 @@ namespace Floodgate.Supervision;
 /// Listens to every instrument of the meter <c>Floodgate</c> from the moment it is made and serves the values, with
 /// those of the process and the runtime, at <c>GET /metrics</c> as Prometheus text.
 /// </summary>
-internal sealed class MetricsText : IDisposable
+internal sealed class Metrics : IDisposable
 {
     /// <summary>The meter that all modules share by name.</summary>
     public const string MeterName = "Floodgate";
@@ -18,15 +18,15 @@ internal sealed class MetricsText : IDisposable
     private readonly SortedDictionary<string, Metric> metrics = new(StringComparer.Ordinal);
     private readonly Lock growing = new(); // Guards metrics: instruments come from any thread, once each.
     private readonly Lock scraping = new(); // One scrape at a time: it marks which observed tags are current.
-    private readonly ILogger<MetricsText> logger;
+    private readonly ILogger<Metrics> logger;
 
     /// <summary>Starts to listen.</summary>
-    public MetricsText(ILogger<MetricsText> logger)
+    public Metrics(ILogger<Metrics> logger)
         : this(MeterName, logger)
     {
     }
 
-    internal MetricsText(string meterName, ILogger<MetricsText> logger)
+    internal Metrics(string meterName, ILogger<Metrics> logger)
     {
         this.logger = logger;
         listener.InstrumentPublished = (instrument, self) =>
@@ -124,7 +124,7 @@ internal sealed class MetricsText : IDisposable
         Write(text, "dotnet_gc_pause_seconds_total", "counter", "Time that garbage collection held all threads.",
             GC.GetTotalPauseDuration().TotalSeconds);
         Write(text, "dotnet_gc_heap_bytes", "gauge", "Managed memory in use.", GC.GetTotalMemory(false));
-        Write(text, "dotnet_gc_committed_bytes", "gauge", "Managed memory taken from the system at the last collection.",
+        Write(text, "dotnet_gc_committed_bytes", "gauge", "Managed memory taken from the system.",
             GC.GetGCMemoryInfo().TotalCommittedBytes);
         Write(text, "dotnet_gc_allocated_bytes_total", "counter", "Managed memory allocated since the start.",
             GC.GetTotalAllocatedBytes());

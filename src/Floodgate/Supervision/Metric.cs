@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
-using System.Globalization;
 using System.Text;
 
 namespace Floodgate.Supervision;
@@ -41,6 +40,25 @@ internal sealed class MetricSeries(KeyValuePair<string, object?>[] tags, double[
 
     /// <summary>False when the last scrape's callback did not report these tags any more.</summary>
     public bool IsCurrent { get; set; } = true;
+
+    /// <summary>True for exactly these tags. A loop, because comparing spans of pairs would box each of them.</summary>
+    public bool Has(ReadOnlySpan<KeyValuePair<string, object?>> others)
+    {
+        if (others.Length != tags.Length)
+        {
+            return false;
+        }
+
+        for (var i = 0; i < tags.Length; i++)
+        {
+            if (others[i].Key != tags[i].Key || !Equals(others[i].Value, tags[i].Value))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
 
     /// <summary>Measurements in a bucket, not cumulative.</summary>
     public long InBucket(int bucket) => Volatile.Read(ref buckets[bucket]);
@@ -174,7 +192,7 @@ internal sealed class Metric
     private MetricSeries? Find(int key, ReadOnlySpan<KeyValuePair<string, object?>> tags)
     {
         byHash.TryGetValue(key, out var series);
-        while (series is not null && !tags.SequenceEqual(series.Tags))
+        while (series is not null && !series.Has(tags))
         {
             series = series.Next;
         }
@@ -235,85 +253,9 @@ internal sealed class Metric
     private static double[] BoundsOf(Instrument instrument) => instrument switch
     {
         Histogram<double> { Advice.HistogramBucketBoundaries: { } advised } => [.. advised],
-        Histogram<long> { Advice.HistogramBucketBoundaries: { } advised } => [.. advised.Select(bound => (double)bound)],
+        Histogram<long> { Advice.HistogramBucketBoundaries: { } advised } => [.. advised.Select(Convert.ToDouble)],
         { Unit: "s" } => Seconds,
         { Unit: "ms" } => [.. Seconds.Select(bound => bound * 1_000)],
         _ => Sizes,
     };
-}
-
-/// <summary>The Prometheus text format, version 0.0.4.</summary>
-internal static class MetricText
-{
-    /// <summary>The content type of the format.</summary>
-    public const string ContentType = "text/plain; version=0.0.4; charset=utf-8";
-
-    /// <summary>A name with every character that the format does not take replaced by an underscore.</summary>
-    public static string Sanitized(string name) =>
-        string.Concat(name.Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_'));
-
-    /// <summary>The two lines before a metric's values.</summary>
-    public static void Head(StringBuilder text, string name, string type, string help)
-    {
-        var escaped = help.Replace("\\", "\\\\").Replace("\n", "\\n");
-        text.Append($"# HELP {name} {escaped}\n# TYPE {name} {type}\n");
-    }
-
-    /// <summary>One value.</summary>
-    public static void Value(StringBuilder text, string name, string labels, double value) =>
-        text.Append(name).Append(labels.Length == 0 ? "" : $"{{{labels}}}")
-            .Append(' ').Append(Number(value)).Append('\n');
-
-    /// <summary>All values of a metric with its head; nothing when it has none.</summary>
-    public static void All(StringBuilder text, Metric metric)
-    {
-        var series = metric.Series.ToList();
-        if (series.Count == 0)
-        {
-            return;
-        }
-
-        var type = metric.Kind switch
-        {
-            MetricKind.Counter => "counter",
-            MetricKind.Histogram => "histogram",
-            _ => "gauge",
-        };
-        Head(text, metric.Name, type, metric.Help);
-        foreach (var one in series)
-        {
-            var labels = string.Join(',', one.Tags.Select(tag => $"{Sanitized(tag.Key)}=\"{Escaped(tag.Value)}\""));
-            if (metric.Kind == MetricKind.Histogram)
-            {
-                Buckets(text, metric.Name, labels, one);
-            }
-            else
-            {
-                Value(text, metric.Name, labels, one.Total);
-            }
-        }
-    }
-
-    private static void Buckets(StringBuilder text, string name, string labels, MetricSeries series)
-    {
-        var before = labels.Length == 0 ? "" : $"{labels},";
-        var cumulative = 0L;
-        for (var i = 0; i <= series.Bounds.Length; i++)
-        {
-            cumulative += series.InBucket(i);
-            var bound = i < series.Bounds.Length ? Number(series.Bounds[i]) : "+Inf";
-            Value(text, $"{name}_bucket", $"{before}le=\"{bound}\"", cumulative);
-        }
-
-        Value(text, $"{name}_sum", labels, series.Total);
-        Value(text, $"{name}_count", labels, cumulative);
-    }
-
-    private static string Number(double value) =>
-        double.IsPositiveInfinity(value) ? "+Inf"
-        : double.IsNegativeInfinity(value) ? "-Inf"
-        : value.ToString(CultureInfo.InvariantCulture);
-
-    private static string Escaped(object? value) => Convert.ToString(value, CultureInfo.InvariantCulture)!
-        .Replace("\\", "\\\\").Replace("\"", "\\\"").Replace("\n", "\\n");
 }

@@ -1,0 +1,159 @@
+using System.Collections;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using Xunit;
+
+namespace Floodgate.Tests;
+
+// Goal: a wrong command or setting ends at once with a line that says what to do and an exit code that tells which.
+// Method: the real commands in this process, with their output caught and their data in a folder of their own.
+public sealed class CommandTests : IDisposable
+{
+    private readonly string directory = Path.Combine(Path.GetTempPath(), "floodgate-" + Path.GetRandomFileName());
+    private readonly Hashtable environment = [];
+
+    public void Dispose()
+    {
+        if (Directory.Exists(directory))
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task All_wrong_settings_are_reported_together()
+    {
+        environment["FLOODGATE__SERVER__BODYBYTESMAX"] = "12";
+        var (code, _, error) = await RunAsync(
+            "up", "--urls", "https://x:1", "--Databse:Directory=x", "--Log:Level", "loud");
+
+        Assert.Equal(78, code);
+        var lines = error.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(4, lines.Length);
+        Assert.Contains(lines, line => line.StartsWith("Server:Urls is \"https://x:1\" (from command line)"));
+        Assert.Contains(lines, line => line.StartsWith("Server:BodyBytesMax is \"12\" (from environment FLOODGATE__"));
+        Assert.Contains(lines, line => line.StartsWith("Log:Level is \"loud\" (from flag --Log:Level)"));
+        Assert.Contains(lines, line => line.EndsWith("Did you mean Database:Directory?"));
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1:8080")]
+    [InlineData("http://")]
+    [InlineData("http://127.0.0.1:99999")]
+    [InlineData("http://127.0.0.1:80/path")]
+    [InlineData("ftp://127.0.0.1")]
+    [InlineData(";")]
+    public async Task A_bad_address_is_refused_by_its_setting(string url)
+    {
+        var (code, _, error) = await RunAsync("up", "--urls", url);
+        Assert.Equal(78, code);
+        Assert.StartsWith("Server:Urls is ", error);
+    }
+
+    [Theory]
+    [InlineData("Server:Role", "serve", "--role", "api")]
+    [InlineData("Database:Directory", "migrate", "--data", "/dev/null")]
+    [InlineData("Database:ConnectionString", "migrate", "--Database:ConnectionString", "garbage")]
+    [InlineData("Settings file nowhere.json", "up", "--settings", "nowhere.json")]
+    [InlineData("X:Y", "provider", "--X:Y=1")]
+    public async Task A_setting_that_cannot_work_is_refused_by_its_name(string setting, params string[] args)
+    {
+        var (code, _, error) = await RunAsync(args);
+        Assert.Equal(78, code);
+        Assert.StartsWith(setting, error);
+    }
+
+    [Fact]
+    public async Task An_unreachable_database_ends_the_start_and_its_password_is_not_shown()
+    {
+        var (code, _, error) = await RunAsync(
+            "up", "--Database:ConnectionString=Host=127.0.0.1;Port=1;Username=u;Password=hunter2");
+        Assert.Equal(69, code);
+        Assert.Contains("Database:ConnectionString", error);
+        Assert.DoesNotContain("hunter2", error);
+        Assert.Single(error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    [Fact]
+    public async Task An_address_in_use_ends_the_start()
+    {
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        var url = $"http://{other.LocalEndpoint}";
+        var (code, _, error) = await RunAsync("up", "--urls", url, "--data", directory);
+        Assert.Equal(69, code);
+        Assert.Equal(
+            $"Server:Urls is {url}, where another program listens. Stop it, or choose another address with --urls.",
+            error.Trim());
+    }
+
+    [Theory]
+    [InlineData("up", "--bogus")]
+    [InlineData("fly")]
+    [InlineData("merchant", "create")]
+    [InlineData("merchant", "create", "")]
+    [InlineData("up", "--urls")]
+    public async Task A_command_line_that_cannot_be_read_is_a_usage_error(params string[] args)
+    {
+        var (code, _, error) = await RunAsync(args);
+        Assert.Equal(64, code);
+        Assert.NotEqual("", error);
+    }
+
+    [Fact]
+    public async Task Merchants_and_operators_are_created_with_a_key()
+    {
+        var (code, merchant, _) = await RunAsync("merchant", "create", "Acme", "--json", "--data", directory);
+        Assert.Equal(0, code);
+        using var json = JsonDocument.Parse(merchant);
+        Assert.Equal("Acme", json.RootElement.GetProperty("name").GetString());
+        Assert.StartsWith("fg_live_", json.RootElement.GetProperty("key").GetString());
+        Assert.NotEqual("", json.RootElement.GetProperty("merchantId").GetString());
+
+        var (_, admin, _) = await RunAsync("admin", "create", "--json", "--data", directory);
+        using var key = JsonDocument.Parse(admin);
+        Assert.StartsWith("fg_live_", key.RootElement.GetProperty("key").GetString());
+
+        var (_, migrated, _) = await RunAsync("migrate", "--json", "--data", directory);
+        Assert.Equal("""{"applied":0}""", migrated.Trim());
+    }
+
+    [Fact]
+    public async Task Settings_are_printed_with_value_source_and_range_and_without_secrets()
+    {
+        environment["FLOODGATE__LOG__LEVEL"] = "WARN";
+        var (code, text, _) = await RunAsync(
+            "settings", "--demo", "--json", "--Database:ConnectionString", "Host=x;Password=hunter2");
+        Assert.Equal(0, code);
+        Assert.DoesNotContain("hunter2", text);
+        using var json = JsonDocument.Parse(text);
+        var settings = json.RootElement.GetProperty("settings").EnumerateArray()
+            .ToDictionary(setting => setting.GetProperty("name").GetString()!);
+        Assert.Equal("warn", settings["Log:Level"].GetProperty("value").GetString());
+        Assert.Equal("environment FLOODGATE__LOG__LEVEL", settings["Log:Level"].GetProperty("source").GetString());
+        Assert.Equal("profile demo", settings["Server:StopTimeoutMs"].GetProperty("source").GetString());
+        Assert.Equal("(secret)", settings["Database:ConnectionString"].GetProperty("value").GetString());
+        Assert.All(settings.Values, setting => Assert.NotEqual("", setting.GetProperty("meaning").GetString()));
+
+        var (_, table, _) = await RunAsync("settings");
+        Assert.Equal(settings.Count + 1, table.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+    }
+
+    [Fact]
+    public async Task Help_shows_examples_and_exit_codes()
+    {
+        var (code, text, _) = await RunAsync("--help");
+        Assert.Equal(0, code);
+        Assert.Contains("floodgate up --demo", text);
+        Assert.Contains("78 wrong settings", text);
+    }
+
+    private async Task<(int Code, string Output, string Error)> RunAsync(params string[] args)
+    {
+        var output = new StringWriter();
+        var error = new StringWriter();
+        var code = await new Program(output, error, environment).RunAsync(args);
+        return (code, output.ToString(), error.ToString());
+    }
+}
