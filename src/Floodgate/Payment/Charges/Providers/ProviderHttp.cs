@@ -54,7 +54,9 @@ internal sealed class ProviderHttp(SimulatedProvider provider)
         switch (answer)
         {
             case { Verdict: ProviderVerdict.Approved or ProviderVerdict.Declined }:
-                await ShowLine(http, call.Id);
+                await (http.Request.Headers["Prefer"] == ProviderJson.ReturnMinimal
+                    ? ShowOutcome(http, answer)
+                    : ShowLine(http, call.Id));
                 break;
             case { Verdict: ProviderVerdict.NotReached }:
                 await Refuse(http, Unavailable(answer));
@@ -146,6 +148,20 @@ internal sealed class ProviderHttp(SimulatedProvider provider)
     private Task ShowLine(HttpContext http, Guid id) => provider.Book.Find(id) is { } found
         ? Write(http, 200, json => ProviderJson.WriteLine(json, found.Line))
         : throw new InvalidOperationException("A provider's answer must be in its book.");
+
+    private static Task ShowOutcome(HttpContext http, ProviderAnswer answer)
+    {
+        var headers = http.Response.Headers;
+        headers["Preference-Applied"] = ProviderJson.ReturnMinimal;
+        headers[ProviderJson.StatusHeader] = ProviderJson.StatusOf(answer.Verdict == ProviderVerdict.Approved);
+        if (answer.Reason is { } reason)
+        {
+            headers[ProviderJson.ReasonHeader] = reason;
+        }
+
+        http.Response.ContentLength = 0;
+        return Task.CompletedTask;
+    }
 
     private static Refusal Invalid(string detail) => new(400, "invalid_request", detail);
 

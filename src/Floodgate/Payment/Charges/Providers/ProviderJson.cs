@@ -12,6 +12,15 @@ internal static class ProviderJson
 {
     private static readonly string[] Kinds = ["AUTHORIZE", "CHARGE", "CAPTURE", "VOID", "REFUND"];
 
+    /// <summary>Asked for with <c>Prefer</c> (RFC 7240): the answer in the two headers below and no body.</summary>
+    public const string ReturnMinimal = "return=minimal";
+
+    /// <summary>APPROVED or DECLINED, in an answer without body.</summary>
+    public const string StatusHeader = "charge-status";
+
+    /// <summary>Why declined, in an answer without body.</summary>
+    public const string ReasonHeader = "charge-reason";
+
     /// <summary>A call as the body of POST /charges.</summary>
     public static ReadOnlyMemory<byte> WriteCall(ProviderCall call)
     {
@@ -29,7 +38,7 @@ internal static class ProviderJson
     {
         json.WriteStartObject();
         WriteCallFields(json, line.Call);
-        json.WriteString("status"u8, line.Declined == DeclineReason.None ? "APPROVED"u8 : "DECLINED"u8);
+        json.WriteString("status"u8, StatusOf(line.Declined == DeclineReason.None));
         if (line.Declined != DeclineReason.None)
         {
             json.WriteString("reason"u8, ProviderLine.CodeOf(line.Declined));
@@ -38,6 +47,9 @@ internal static class ProviderJson
         json.WriteString("at"u8, line.At.ToString());
         json.WriteEndObject();
     }
+
+    /// <summary>The word for a line's outcome.</summary>
+    public static string StatusOf(bool approved) => approved ? "APPROVED" : "DECLINED";
 
     /// <summary>A page of a statement: <c>{"data":[line...],"has_more":bool}</c>.</summary>
     public static void WriteStatement(Utf8JsonWriter json, List<ProviderLine> lines, bool hasMore)
@@ -58,16 +70,16 @@ internal static class ProviderJson
     /// The verdict in the answer to a call or a question by id; Unknown <c>broken_answer</c> when it says anything
     /// but APPROVED or DECLINED.
     /// </summary>
-    public static ProviderAnswer ReadAnswer(ReadOnlySpan<byte> body)
+    public static ProviderAnswer ReadAnswer(ReadOnlySpan<byte> body) =>
+        AnswerOf(TopLevelText(body, "status"u8), TopLevelText(body, "reason"u8));
+
+    /// <summary>The verdict that a status and reason stand for, as <see cref="ReadAnswer"/> describes.</summary>
+    public static ProviderAnswer AnswerOf(string? status, string? reason) => status switch
     {
-        var status = TopLevelText(body, "status"u8);
-        return status switch
-        {
-            "APPROVED" => new ProviderAnswer(ProviderVerdict.Approved),
-            "DECLINED" => new ProviderAnswer(ProviderVerdict.Declined, TopLevelText(body, "reason"u8) ?? "declined"),
-            _ => new ProviderAnswer(ProviderVerdict.Unknown, "broken_answer"),
-        };
-    }
+        "APPROVED" => new ProviderAnswer(ProviderVerdict.Approved),
+        "DECLINED" => new ProviderAnswer(ProviderVerdict.Declined, reason ?? "declined"),
+        _ => new ProviderAnswer(ProviderVerdict.Unknown, "broken_answer"),
+    };
 
     /// <summary>The stable code of a problem+json body; null when there is none.</summary>
     public static string? ReadCode(ReadOnlySpan<byte> body) => TopLevelText(body, "code"u8);
