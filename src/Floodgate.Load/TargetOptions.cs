@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Net.Sockets;
 using Floodgate.Load.Reports;
 using Floodgate.Load.Target;
 
@@ -88,7 +89,7 @@ internal sealed class TargetOptions
             return report.ExitCode;
         }
         catch (Exception impossible) when (
-            impossible is CannotRunException or HttpRequestException or System.Net.Sockets.SocketException or IOException)
+            impossible is CannotRunException or HttpRequestException or SocketException or IOException)
         {
             await around.Progress.WriteLineAsync($"floodgate load: {impossible.Message}");
             return ExitCode.CouldNotRun;

@@ -20,7 +20,7 @@ internal sealed class MainLoad(Session session, AcceptPlan plan, OfferBook book)
         await using var lanes = await Lanes.OpenAsync(lanePlan, plan.ConnectionsUsed, session.Time, cancel);
         session.Tell(plan.Closed
             ? $"closed loop, {plan.ConnectionsUsed} connections"
-            : $"open loop, {plan.RatePerSecond}/s for {plan.Seconds} s over at most {plan.ConnectionsUsed} connections");
+            : $"open loop, {plan.RatePerSecond}/s for {plan.Seconds} s over <= {plan.ConnectionsUsed} connections");
         var seconds = new SecondsWatch(session, lanes);
         var load = plan.Closed ? ClosedAsync(lanes, cancel) : OpenAsync(lanes, cancel);
         var drill = plan.OutageAt is { } at

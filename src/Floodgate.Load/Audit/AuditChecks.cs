@@ -88,7 +88,7 @@ internal sealed class AuditChecks(AuditBook book)
             p => InScope(p) && p.Lines > 0);
         yield return Each(
             "failed payments have no approved charge",
-            static p => p.Charges + p.Captures > 0 || p.Authorizations > p.Voids ? "the provider took or holds it" : null,
+            static p => p.Charges + p.Captures > 0 || p.Authorizations > p.Voids ? "taken or held" : null,
             p => InScope(p) && p.State == PaymentState.Failed);
         yield return Each(
             "authorized and voided payments have one authorization and no charge",

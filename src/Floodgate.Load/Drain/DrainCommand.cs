@@ -25,7 +25,7 @@ internal static class DrainCommand
             "--latency-ms", "The provider's latency while draining (default 1000).", (0, 60_000));
         var connections = TargetOptions.Whole(
             "--connections", "Connections of the closed loop that fills (default 64).", (1, 4096));
-        var bound = TargetOptions.Whole("--drain-seconds", "The longest wait for the drain (default 300).", (1, 86_400));
+        var bound = TargetOptions.Whole("--drain-seconds", "The longest wait for that (default 300).", (1, 86_400));
         var command = new Command("drain", Help) { count, latency, connections, bound };
         var target = new TargetOptions().AddTo(command, Goals.OfDrain);
         command.SetAction((parsed, cancel) => target.RunAsync(

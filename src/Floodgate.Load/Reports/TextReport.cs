@@ -150,7 +150,7 @@ internal static class TextReport
         }
 
         Line(text, "");
-        Line(text, $"Outage: provider away from {Seconds(outage.FromSecond)} to {Seconds(outage.ToSecond)} of the load");
+        Line(text, $"Outage: provider away {Seconds(outage.FromSecond)} to {Seconds(outage.ToSecond)} into the load");
         Row(text, "intake meanwhile", Latencies(outage.IntakeLatency));
         foreach (var change in outage.Changes)
         {

@@ -23,7 +23,9 @@ internal sealed class ArrivalDesk<TLane>(TimeProvider time, TimeSpan waitMax)
     /// <summary>Arrivals that had to wait for a lane, sent or dropped.</summary>
     public long Waited { get; private set; }
 
-    /// <summary>Adds a lane that is free. The last one freed is used first: its connection and caches are warm.</summary>
+    /// <summary>
+    /// Adds a lane that is free. The last one freed is used first: its connection and caches are warm.
+    /// </summary>
     public void Add(TLane lane)
     {
         lock (gate)
@@ -32,7 +34,9 @@ internal sealed class ArrivalDesk<TLane>(TimeProvider time, TimeSpan waitMax)
         }
     }
 
-    /// <summary>An arrival scheduled at this timestamp: the lane that must carry it now, or null when it waits.</summary>
+    /// <summary>
+    /// An arrival scheduled at this timestamp: the lane that must carry it now, or null when it waits.
+    /// </summary>
     public TLane? Arrive(long scheduled)
     {
         lock (gate)

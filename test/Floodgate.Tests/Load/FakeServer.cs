@@ -95,7 +95,8 @@ internal sealed class FakeServer : IAsyncDisposable
         app.MapGet("/metrics", () => "# HELP x y\nprocess_cpu_seconds_total 12.5\nprocess_resident_memory_bytes 5e7\n");
         app.MapPost("/v1/ops/no-op", () => Json("{}", 202));
         app.MapPost("/v1/payments", Pay);
-        app.MapPost("/v1/merchants", () => Json("{\"merchantId\":\"m\",\"name\":\"n\",\"key\":\"key-" + NextId() + "\"}", 201));
+        app.MapPost("/v1/merchants", () =>
+            Json("{\"merchantId\":\"m\",\"name\":\"n\",\"key\":\"key-" + NextId() + "\"}", 201));
         app.MapGet("/v1/payments", (int limit, string? starting_after) => Page(payments, limit, starting_after));
         app.MapGet("/v1/ops/provider/statement", (int limit, string? starting_after) =>
             Page(statement, limit, starting_after));
