@@ -59,7 +59,8 @@ internal static class HtmlReport
         var tiles = new List<(string Figure, string Name)>();
         if (report.Load is { } load)
         {
-            tiles.Add((Count(load.Offered), $"offered{(load.RatePerSecond is { } rate ? $" at {Count(rate)}/s" : "")}"));
+            var rate = load.RatePerSecond is { } perSecond ? $" at {Count(perSecond)}/s" : "";
+            tiles.Add((Count(load.Offered), $"offered{rate}"));
             tiles.Add((Count(load.Accepted), $"accepted, {Count(load.AcceptedPerSecond)}/s"));
             tiles.Add((report.Audit is { } audit ? Count(audit.Final) : "?", "final"));
             tiles.Add((Count(load.Dropped), "dropped before sending"));

@@ -79,6 +79,9 @@ internal sealed record LoadFacts(
     /// <summary>Accepted per second of the load.</summary>
     public double AcceptedPerSecond => Seconds > 0 ? Accepted / Seconds : 0;
 
+    /// <summary>Arrivals that found every connection busy and had to wait, sent or dropped; 0 in a closed loop.</summary>
+    public long Waited { get; init; }
+
     /// <summary>Payments offered before the measured load began; audited, not measured.</summary>
     public long WarmUp { get; init; }
 

@@ -73,7 +73,7 @@ internal static class TextReport
         Row(text, "latency", Latencies(load.Latency));
         if (load.PacingError is { } pacing)
         {
-            Row(text, "pacing error", Latencies(pacing));
+            Row(text, "pacing error", $"{Latencies(pacing)}   {Count(load.Waited)} had to wait for a connection");
         }
 
         Row(text, "answers", string.Join(

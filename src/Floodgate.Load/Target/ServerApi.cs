@@ -203,7 +203,12 @@ internal sealed class ServerApi : IDisposable
 
     private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancel)
     {
-        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", address.AdminKey);
+        if (request.RequestUri is { IsAbsoluteUri: false })
+        {
+            // Absolute addresses are those of the stand-alone provider, which must not learn the key.
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", address.AdminKey);
+        }
+
         HttpResponseMessage response;
         try
         {

@@ -15,6 +15,7 @@ internal sealed class ArrivalDesk<TLane>(TimeProvider time, TimeSpan waitMax)
     private readonly Stack<TLane> free = new();
     private readonly Queue<long> waiting = new();
     private TaskCompletionSource? idle;
+    private Exception? failure;
     private int busy;
 
     /// <summary>Arrivals that were never sent because no lane came free in time.</summary>
@@ -79,13 +80,27 @@ internal sealed class ArrivalDesk<TLane>(TimeProvider time, TimeSpan waitMax)
         }
     }
 
+    /// <summary>A lane broke by a bug: whoever waits for the end gets its exception instead of waiting for ever.</summary>
+    public void Fail(Exception bug)
+    {
+        lock (gate)
+        {
+            failure ??= bug;
+            idle?.TrySetException(bug);
+        }
+    }
+
     /// <summary>Completes when no lane is busy; to be asked once, after the last arrival.</summary>
     public Task WhenIdleAsync()
     {
         lock (gate)
         {
             idle = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            if (busy == 0)
+            if (failure is not null)
+            {
+                idle.SetException(failure);
+            }
+            else if (busy == 0)
             {
                 idle.SetResult();
             }

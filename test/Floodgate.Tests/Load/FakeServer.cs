@@ -30,6 +30,7 @@ public enum FakeFault
     RefusesButKeepsIt,
     FailsAndMakesItTwice,
     BreaksItsInvariants,
+    HangsUpAfterwards,
 }
 
 /// <summary>
@@ -126,6 +127,11 @@ internal sealed class FakeServer : IAsyncDisposable
             var mine = ++posted == Victim ? fault : FakeFault.None;
             var payment = Accept(body);
             Process(payment, mine);
+            if (mine == FakeFault.HangsUpAfterwards)
+            {
+                request.HttpContext.Abort();
+            }
+
             return mine switch
             {
                 FakeFault.AnswersWithAnotherId => Json("{\"id\":\"" + payments[0]["id"] + "\"}", 202),
