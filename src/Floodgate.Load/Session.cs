@@ -5,7 +5,9 @@ using Floodgate.Load.Traffic;
 
 namespace Floodgate.Load;
 
-/// <summary>What every command of a run shares: the server, the clock, the run's own name and where progress goes.</summary>
+/// <summary>
+/// What every command of a run shares: the server, the clock, the run's own name and where progress goes.
+/// </summary>
 internal sealed class Session : IDisposable
 {
     private readonly TextWriter progress;

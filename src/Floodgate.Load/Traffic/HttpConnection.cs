@@ -90,7 +90,9 @@ internal sealed class HttpConnection(EndPoint server, TimeProvider time) : IDisp
         }
     }
 
-    /// <summary>Breaks the exchange under way if its request was sent before this timestamp: it took too long.</summary>
+    /// <summary>
+    /// Breaks the exchange under way if its request was sent before this timestamp: it took too long.
+    /// </summary>
     public void AbortIfSentBefore(long timestamp)
     {
         if (Volatile.Read(ref sentAt) < timestamp)
