@@ -166,7 +166,7 @@ public sealed class ProviderBookTests
     [Theory]
     [InlineData(1)]
     [InlineData(BookLine.Bytes - 1)]
-    public void A_torn_last_line_is_cut_and_later_lines_stand(int tornBytes)
+    public void A_torn_last_line_is_replaced_and_later_lines_stand(int tornBytes)
     {
         using var scratch = new ScratchDirectory();
         var file = scratch.File("book");
