@@ -279,7 +279,8 @@ public sealed class CircuitBreakerTests
             "TrialCalls" => Defaults with { TrialCalls = value },
             _ => Defaults with { TrialTimeoutMs = value },
         };
-        Assert.Contains($"Providers:Breaker:{name} is {value}", Assert.Single(wrong.Problems()), StringComparison.Ordinal);
+        var problem = Assert.Single(wrong.Problems());
+        Assert.Contains($"Providers:Breaker:{name} is {value}", problem, StringComparison.Ordinal);
         Assert.Empty(Defaults.Problems());
     }
 
@@ -288,8 +289,8 @@ public sealed class CircuitBreakerTests
         var random = new Random(seed);
         var settings = new CircuitBreakerSettings
         {
-            WindowCalls = random.Next(3, 12), CallsMin = 3, OpenMs = 1_000, TrialCalls = random.Next(1, 4), SlowMs = 300,
-            TrialTimeoutMs = 700,
+            WindowCalls = random.Next(3, 12), CallsMin = 3, OpenMs = 1_000, SlowMs = 300,
+            TrialCalls = random.Next(1, 4), TrialTimeoutMs = 700,
         };
         var time = new ManualTime();
         using var breaker = new CircuitBreaker(settings, time);
