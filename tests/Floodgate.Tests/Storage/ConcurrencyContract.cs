@@ -28,7 +28,8 @@ public abstract class ConcurrencyContract(PostgreSqlServer? server) : DatabaseCo
         Assert.Equal([1280, 1280, 1280, 1280, 1280], counted);
     }
 
-    // Goal: transactions that lock in one order never meet in a deadlock, and decide on what is locked. Method: transfers
+    // Goal: transactions that lock in one order never meet in a deadlock, and decide on what is locked. Method:
+    // transfers
     // between random pairs, given in random order and locked in the order of their ids, never below zero.
     [Fact]
     public async Task Rows_locked_in_one_order_never_deadlock_and_are_decided_on_rightly()
@@ -87,7 +88,8 @@ public sealed class Concurrency_on_PostgreSQL(PostgreSqlServer server) : Concurr
         await WriteAsync(tx => tx.Queue(ThingSql.SetCounter, ThingSql.CounterRows((0, 0), (1, 0))));
         var bothHoldOne = new[] { NewGate(), NewGate() };
 
-        var attempts = Enumerable.Range(0, 2).Select(async i => await Record.ExceptionAsync(() => Db.WriteAsync(async tx =>
+        var attempts = Enumerable.Range(0, 2).Select(async i => await Record.ExceptionAsync(
+            () => Db.WriteAsync(async tx =>
         {
             await tx.QueryAsync(ThingSql.LockCounters, ThingSql.CounterIds(i), _ => 0);
             bothHoldOne[i].TrySetResult();

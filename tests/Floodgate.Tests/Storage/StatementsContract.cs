@@ -73,7 +73,8 @@ public abstract class StatementsContract(PostgreSqlServer? server) : DatabaseCon
     {
         await Db.WriteAsync(async tx =>
         {
-            var inserted = await tx.QueryAsync(ThingSql.InsertReturning, ThingSql.RowsOf(Ten), r => (r.Id(0), r.Long(1)));
+            var inserted = await tx.QueryAsync(
+                ThingSql.InsertReturning, ThingSql.RowsOf(Ten), r => (r.Id(0), r.Long(1)));
             Assert.Equal(Ten.Select(t => (t.Id, t.Amount)), inserted.Order());
 
             var upserted = await tx.QueryAsync(

@@ -134,7 +134,8 @@ public abstract class ValuesContract(PostgreSqlServer? server) : DatabaseContrac
     private async Task<T> SumsAsync<T>(Func<Row, T> map) =>
         (await Db.ReadAsync(tx => tx.QueryAsync(ThingSql.Sums, Rows.None, map)))[0];
 
-    private static (Guid, string?, long, string) Parts(Thing t) => (t.Id, t.Name, t.Amount, Convert.ToHexString(t.Body));
+    private static (Guid, string?, long, string) Parts(Thing t) =>
+        (t.Id, t.Name, t.Amount, Convert.ToHexString(t.Body));
 
     private static byte[] AllBytes() => [.. Enumerable.Range(0, 256).Select(b => (byte)b)];
 

@@ -66,7 +66,9 @@ public abstract class Tx
         isBusyOrBroken = false;
     }
 
-    /// <summary>Runs the action after the commit is durable, before the caller is answered. It must not throw.</summary>
+    /// <summary>
+    /// Runs the action after the commit is durable, before the caller is answered. It must not throw.
+    /// </summary>
     public void OnCommitted(Action action) => (committed ??= []).Add(action);
 
     internal void RunCommitted() => committed?.ForEach(action => action());

@@ -203,6 +203,7 @@ public abstract class ConsumerContract(LogStage stage) : IAsyncLifetime
         await using var run = ConsumerRun.Start(stage, async (_, e, cancel) =>
         {
             started.Add(e);
+            // tidy: sleep: lasts until it is cancelled, not for a time.
             await Task.Delay(Timeout.InfiniteTimeSpan, cancel);
         });
         await started.ReachesAsync(1);
@@ -235,6 +236,7 @@ public abstract class ConsumerContract(LogStage stage) : IAsyncLifetime
             started.Add(e);
             await gate.Task;
             Floodgate.Vocabulary.Invariant.Check(e.Key != "bad", "the test's books balance");
+            // tidy: sleep: lasts until it is cancelled, not for a time.
             await Task.Delay(Timeout.InfiniteTimeSpan, cancel);
         });
         await started.ReachesAsync(2);

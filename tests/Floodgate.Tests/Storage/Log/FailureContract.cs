@@ -327,6 +327,7 @@ public abstract class FailureContract(LogStage stage) : ConsumerContract(stage)
                 if (call == diesAt)
                 {
                     database.Die();
+                    // tidy: sleep: lasts until it is cancelled, not for a time.
                     await Task.Delay(Timeout.InfiniteTimeSpan, cancel); // Its answer never arrives.
                 }
             },

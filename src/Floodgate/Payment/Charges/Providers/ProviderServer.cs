@@ -104,6 +104,7 @@ internal sealed class ProviderServer : IAsyncDisposable
                 DeclineSeed = options.DeclineSeed,
                 Faults = options.Faults,
             };
+            // tidy: chance: this process is its own root, where chance is injected from.
             var provider = new SimulatedProvider(new ProviderBook(time, journal), settings, time, Random.Shared);
             var app = Build(endpoint, new ProviderHttp(provider));
             await app.StartAsync();

@@ -254,7 +254,8 @@ public sealed class CircuitBreakerTests
             "TrialCalls" => Defaults with { TrialCalls = value },
             _ => Defaults with { TrialTimeoutMs = value },
         };
-        Assert.Contains($"Providers:Breaker:{name} is {value}", Assert.Single(wrong.Problems()), StringComparison.Ordinal);
+        Assert.Contains(
+            $"Providers:Breaker:{name} is {value}", Assert.Single(wrong.Problems()), StringComparison.Ordinal);
         Assert.Empty(Defaults.Problems());
     }
 
@@ -263,7 +264,11 @@ public sealed class CircuitBreakerTests
         var random = new Random(seed);
         var settings = new CircuitBreakerSettings
         {
-            WindowCalls = random.Next(3, 12), CallsMin = 3, OpenMs = 1_000, TrialCalls = random.Next(1, 4), SlowMs = 300,
+            WindowCalls = random.Next(3, 12),
+            CallsMin = 3,
+            OpenMs = 1_000,
+            TrialCalls = random.Next(1, 4),
+            SlowMs = 300,
             TrialTimeoutMs = 700,
         };
         var time = new ManualTime();

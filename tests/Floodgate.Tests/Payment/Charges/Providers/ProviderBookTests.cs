@@ -66,7 +66,8 @@ public sealed class ProviderBookTests
     [InlineData(1, Authorize, 100, "KRW")]
     [InlineData(2, Charge, 100, "KRW")]
     [InlineData(1, Charge, 100, "USD")]
-    internal void An_id_with_other_content_is_its_own_outcome(int payment, ProviderAction action, long minor, string code)
+    internal void An_id_with_other_content_is_its_own_outcome(
+        int payment, ProviderAction action, long minor, string code)
     {
         using var book = new ProviderBook(new ManualTime());
         book.Record(Calls.Charge(1, 100), issuerDeclines: false);
@@ -131,7 +132,8 @@ public sealed class ProviderBookTests
         }
 
         Assert.Equal(Enumerable.Range(0, 10).Select(Calls.Id), Everything(book, 3).Select(line => line.Call.Id));
-        Assert.Equal((10, false), (book.Statement(null, 10)!.Value.Lines.Count, book.Statement(null, 10)!.Value.HasMore));
+        var page = book.Statement(null, 10)!.Value;
+        Assert.Equal((10, false), (page.Lines.Count, page.HasMore));
         Assert.Null(book.Statement(Calls.Id(99), 3));
         Assert.Null(book.Find(Calls.Id(99)));
         Assert.Equal(DeclineReason.CardDeclined, book.Find(Calls.Id(4))!.Value.Line.Declined);

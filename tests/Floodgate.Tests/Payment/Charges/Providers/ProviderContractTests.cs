@@ -172,6 +172,7 @@ public abstract class ProviderContractTests : IAsyncLifetime
 
     private async Task Arrived(int count)
     {
+        // tidy: sleep: a deadline, not a pause.
         var patience = Task.Delay(TimeSpan.FromSeconds(60));
         while (Simulation.Book.Count < count)
         {
