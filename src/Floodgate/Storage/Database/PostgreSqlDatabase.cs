@@ -10,6 +10,7 @@ internal sealed class PostgreSqlDatabase : Database
 
     private readonly NpgsqlDataSource source;
     private NpgsqlConnection? logOwner;
+    private bool ownsLog;
     private int open;
 
     public PostgreSqlDatabase(DatabaseSettings settings)
@@ -65,18 +66,30 @@ internal sealed class PostgreSqlDatabase : Database
         }
     }
 
+    // The lock lives with its connection: an owner that asks again proves with any query that it still has both.
     public override async ValueTask<bool> TryOwnLogAsync(CancellationToken cancel)
     {
         logOwner ??= await ConnectAsync(cancel);
-        await using var command = new NpgsqlCommand($"select pg_try_advisory_lock({LogOwnerLock})", logOwner);
-        return (bool)(await command.ExecuteScalarAsync(cancel))!;
+        try
+        {
+            await using var command = new NpgsqlCommand(
+                ownsLog ? "select true" : $"select pg_try_advisory_lock({LogOwnerLock})", logOwner);
+            ownsLog = (bool)(await command.ExecuteScalarAsync(cancel))!;
+            return ownsLog;
+        }
+        catch (Exception error) when (error is NpgsqlException or InvalidOperationException)
+        {
+            await logOwner.DisposeAsync();
+            (logOwner, ownsLog) = (null, false);
+            throw Unavailable(error);
+        }
     }
 
     public override async ValueTask DisposeAsync()
     {
         if (logOwner is not null)
         {
-            await RunTextAsync(logOwner, "select pg_advisory_unlock_all()", CancellationToken.None);
+            await UnlockAsync(logOwner);
             await logOwner.DisposeAsync();
         }
 
@@ -142,6 +155,18 @@ internal sealed class PostgreSqlDatabase : Database
         $"PostgreSQL is not available ({error.Message.ReplaceLineEndings(" ")}). "
         + "Check Database:ConnectionString and that the server runs.",
         error);
+
+    private static async ValueTask UnlockAsync(NpgsqlConnection connection)
+    {
+        try
+        {
+            await RunTextAsync(connection, "select pg_advisory_unlock_all()", CancellationToken.None);
+        }
+        catch (Exception error) when (IsUnavailable(error))
+        {
+            // The connection is gone, and its locks with it.
+        }
+    }
 
     private static async ValueTask<int> ApplyAsync(
         NpgsqlConnection connection, Migration migration, CancellationToken cancel)

@@ -53,8 +53,8 @@ public sealed class Consumer<TMessage>
     /// <summary>Why it stopped by itself: a violated invariant or a bug. Null while all is well.</summary>
     public Exception? Failure { get; private set; }
 
-    /// <summary>Events in the log that the group has not committed; 0 before it runs.</summary>
-    public ValueTask<long> LagAsync(Tx tx) => offsets?.LagAsync(tx) ?? ValueTask.FromResult(0L);
+    /// <summary>Events in the log that the group has not committed, also when another process is the one that reads.</summary>
+    public ValueTask<long> LagAsync(Tx tx) => offsets?.LagAsync(tx) ?? LogSql.LagAsync(tx, plan.Group, plan.Topics);
 
     /// <summary>True between <see cref="Pause"/> and <see cref="Resume"/>.</summary>
     public bool IsPaused => isPaused;
