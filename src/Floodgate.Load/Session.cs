@@ -46,17 +46,9 @@ internal sealed class Session : IDisposable
             throw new CannotRunException($"--url {address.Url} must begin with http://: the hot loops speak no TLS.");
         }
 
-        var session = new Session(address, await ResolveAsync(address.Url, cancel), around);
-        try
-        {
-            await session.Api.CheckReadyAsync(cancel);
-            return session;
-        }
-        catch
-        {
-            session.Dispose();
-            throw;
-        }
+        using var probe = new ServerApi(address);
+        await probe.CheckReadyAsync(cancel);
+        return new Session(address, await ResolveAsync(address.Url, cancel), around);
     }
 
     /// <summary>A line for the person who waits.</summary>

@@ -13,10 +13,23 @@ internal sealed class Axis
         this.logarithmic = logarithmic;
         (this.low, this.high) = logarithmic ? (Math.Log10(low), Math.Log10(high)) : (low, high);
         Ticks = ticks;
+        High = high;
     }
+
+    /// <summary>The value at the high end.</summary>
+    public double High { get; }
 
     /// <summary>Round values inside the axis, ascending.</summary>
     public IReadOnlyList<double> Ticks { get; }
+
+    /// <summary>Equal steps from <paramref name="low"/> to <paramref name="high"/> exactly; ticks lie inside.</summary>
+    public static Axis Between(double low, double high)
+    {
+        high = Math.Max(high, low + 1e-3);
+        var step = RoundUp((high - low) / TicksAim);
+        var ticks = Enumerable.Range(0, (int)(((high - low) / step) + 1e-9) + 1).Select(i => low + (i * step)).ToList();
+        return new Axis(false, low, high, ticks);
+    }
 
     /// <summary>Equal steps from <paramref name="low"/> to a round value at or above <paramref name="high"/>.</summary>
     public static Axis Linear(double low, double high)

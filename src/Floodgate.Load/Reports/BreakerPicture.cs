@@ -9,7 +9,7 @@ internal static class BreakerPicture
 {
     private const int Width = 720;
     private const int Left = 110;
-    private const int Right = 18;
+    private const int Right = 34;
     private const int BarHeight = 26;
     private const int Gap = 12;
     private const int Bottom = 40;
@@ -19,8 +19,7 @@ internal static class BreakerPicture
     {
         var providers = outage.Changes.Select(change => change.Provider).Distinct().ToList();
         var height = ((providers.Count + 1) * (BarHeight + Gap)) + Bottom;
-        var axis = Axis.Linear(0, Math.Max(end, outage.ToSecond));
-        var last = axis.Ticks[^1];
+        var axis = Axis.Between(0, Math.Max(end, outage.ToSecond));
         var svg = new StringBuilder("<figure><figcaption>Circuit breakers"
             + "<span class=\"key closed\">closed</span><span class=\"key half\">half open</span>"
             + "<span class=\"key open\">open</span></figcaption>");
@@ -33,7 +32,7 @@ internal static class BreakerPicture
             var changes = outage.Changes.Where(change => change.Provider == providers[row]).ToList();
             for (var i = 0; i < changes.Count; i++)
             {
-                var to = i + 1 < changes.Count ? changes[i + 1].At : last;
+                var to = i + 1 < changes.Count ? changes[i + 1].At : axis.High;
                 Bar(svg, axis, row + 1, new Stretch(changes[i].State, Style(changes[i].State), changes[i].At, to));
             }
         }

@@ -18,7 +18,7 @@ internal sealed record Chart(string Title, string XName, IReadOnlyList<Series> S
     private const int Width = 720;
     private const int Height = 300;
     private const int Left = 74;
-    private const int Right = 18;
+    private const int Right = 34;
     private const int Top = 16;
     private const int Bottom = 44;
 
@@ -55,7 +55,7 @@ internal sealed record Chart(string Title, string XName, IReadOnlyList<Series> S
         var x = XAxis(points.Min(p => p.X), points.Max(p => p.X));
         var y = LogY
             ? Axis.Logarithmic(points.Select(p => p.Y).Where(v => v > 0).DefaultIfEmpty(1).Min(), points.Max(p => p.Y))
-            : Axis.Linear(0, points.Max(p => p.Y));
+            : Axis.Linear(0, points.Max(p => p.Y) is > 0 and var most ? most * 1.05 : 1);
         var svg = new StringBuilder();
         svg.Append(Text($"<figure><figcaption>{Html(Title)}{Legend()}</figcaption>"));
         svg.Append(Text($"<svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"{Html(Title)}\">"));
@@ -71,7 +71,7 @@ internal sealed record Chart(string Title, string XName, IReadOnlyList<Series> S
 
     private Axis XAxis(double low, double high) => LogX
         ? Axis.Logarithmic(low, high)
-        : Axis.Linear(Math.Min(0, low), Math.Max(high, XTicks?.Max() ?? 0));
+        : Axis.Between(Math.Min(0, low), high);
 
     private string Legend() => Series.Count < 2
         ? ""
@@ -98,7 +98,7 @@ internal sealed record Chart(string Title, string XName, IReadOnlyList<Series> S
             svg.Append(Text($"<text class=\"y\" x=\"{Left - 8}\" y=\"{at + 4:F1}\">{Html(YText(tick))}</text>"));
         }
 
-        foreach (var tick in XTicks ?? x.Ticks)
+        foreach (var tick in XTicks?.Where(tick => tick <= x.High) ?? x.Ticks)
         {
             var at = PlaceX(x, tick);
             var below = Height - Bottom;

@@ -116,8 +116,8 @@ internal static class HtmlReport
         ["", "Goal", "#Asked", "#Measured"],
         report.Goals.Select(goal => (string[])
         [
-            Mark(goal.Met),
-            Html(goal.Name),
+            goal.Met ? "<span class=\"good\">met</span>" : "<b class=\"bad\">missed</b>",
+            Html(goal.Meaning),
             Number(goal.Goal),
             goal.Measured is { } measured ? Number(measured) : "not measured",
         ]));

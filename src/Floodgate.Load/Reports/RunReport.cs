@@ -79,7 +79,7 @@ internal sealed record LoadFacts(
     /// <summary>Accepted per second of the load.</summary>
     public double AcceptedPerSecond => Seconds > 0 ? Accepted / Seconds : 0;
 
-    /// <summary>Arrivals that found every connection busy and had to wait, sent or dropped; 0 in a closed loop.</summary>
+    /// <summary>Arrivals that found every connection busy and waited, sent or dropped; 0 in a closed loop.</summary>
     public long Waited { get; init; }
 
     /// <summary>Payments offered before the measured load began; audited, not measured.</summary>
@@ -169,7 +169,7 @@ internal sealed record ResourceUse(double? ServerCpuSeconds, long? ServerPeakRes
 /// <summary>
 /// A goal given on the command line, with its unit in the name; null when nothing was measured for it.
 /// </summary>
-internal sealed record GoalResult(string Name, double Goal, double? Measured, bool Met);
+internal sealed record GoalResult(string Name, string Meaning, double Goal, double? Measured, bool Met);
 
 /// <summary>How the report is written as JSON.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]

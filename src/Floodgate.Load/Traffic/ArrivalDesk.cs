@@ -80,7 +80,7 @@ internal sealed class ArrivalDesk<TLane>(TimeProvider time, TimeSpan waitMax)
         }
     }
 
-    /// <summary>A lane broke by a bug: whoever waits for the end gets its exception instead of waiting for ever.</summary>
+    /// <summary>A lane broke by a bug: whoever waits for the end gets its exception and does not hang.</summary>
     public void Fail(Exception bug)
     {
         lock (gate)

@@ -96,7 +96,7 @@ internal static class Audit
         if (operations.Count > orders.Count(order => order.Refusals.Count == 0)
             || told.Count(id => operations.Any(operation => operation.Id == id)) < told.Count)
         {
-            yield return $"{payment.Id} has {operations.Count} operations; {told.Count} were answered of {orders.Count}";
+            yield return $"{payment.Id} has {operations.Count} operations; answered {told.Count} of {orders.Count}";
         }
 
         if (operations.Any(operation => operation.Status is not ("SUCCEEDED" or "FAILED")))

@@ -20,14 +20,17 @@ public sealed class AuditTests
         ["a payment is refused"] = e => Refuse(e, 0, "422 idempotency_key_reused"),
         ["a payment is not final"] = e => With(e, 0, p => p with { Status = "UNKNOWN" }),
         ["a payment is half written"] = e => With(e, 1, p => p with { Captured = 0 }),
-        ["an operation is not final"] = e => With(e, 1, p => p with { Operations = [p.Operations[0] with { Status = "UNKNOWN" }] }),
+        ["an operation is not final"] = e => With(
+            e, 1, p => p with { Operations = [p.Operations[0] with { Status = "UNKNOWN" }] }),
         ["an answered operation is gone"] = e => With(e, 1, p => p with { Operations = [] }),
-        ["an operation nobody wanted"] = e => With(e, 1, p => p with { Operations = [.. p.Operations, p.Operations[0]] }),
-        ["a double charge"] = e => e with { Statement = [.. e.Statement, e.Statement[0] with { Id = Capture }] },
-        ["a charge that is not recorded"] = e => With(e, 0, p => p with { Status = "FAILED", Authorized = 0, Captured = 0 }),
-        ["a refund that is not recorded"] = e => e with { Statement = [.. e.Statement, e.Statement[0] with { Id = Reserved, Kind = "REFUND" }] },
-        ["a charge without a payment"] = e => e with { Statement = [.. e.Statement, e.Statement[0] with { PaymentId = Capture, Id = Filled }] },
-        ["a line twice"] = e => e with { Statement = [.. e.Statement, e.Statement[0] with { IsApproved = false }] },
+        ["an operation nobody wanted"] = e => With(
+            e, 1, p => p with { Operations = [.. p.Operations, p.Operations[0]] }),
+        ["a double charge"] = e => Line(e, l => l with { Id = new Guid(5, 0, 0, new byte[8]) }),
+        ["a charge that is not recorded"] = e => With(
+            e, 0, p => p with { Status = "FAILED", Authorized = 0, Captured = 0 }),
+        ["a refund that is not recorded"] = e => Line(e, l => l with { Id = Reserved, Kind = "REFUND" }),
+        ["a charge without a payment"] = e => Line(e, l => l with { PaymentId = Capture, Id = Filled }),
+        ["a line twice"] = e => Line(e, l => l with { IsApproved = false }),
         ["money lost from a wallet"] = e => e with { Wallets = [e.Wallets[0] with { Available = 1_002 }] },
         ["a broken invariant"] = e => e with { OwnComplaints = ["debits differ from credits"] },
     };
@@ -75,10 +78,14 @@ public sealed class AuditTests
         };
     }
 
-    private static Evidence With(Evidence evidence, int number, Func<ShownPayment, ShownPayment> change) => evidence with
+    private static Evidence With(Evidence evidence, int number, Func<ShownPayment, ShownPayment> change)
     {
-        Payments = [.. evidence.Payments.Select((payment, i) => i == number ? change(payment) : payment)],
-    };
+        var changed = evidence.Payments.Select((payment, i) => i == number ? change(payment) : payment);
+        return evidence with { Payments = [.. changed] };
+    }
+
+    private static Evidence Line(Evidence evidence, Func<StatementLine, StatementLine> change) =>
+        evidence with { Statement = [.. evidence.Statement, change(evidence.Statement[0])] };
 
     private static Evidence Tell(Evidence evidence, int number, Guid id)
     {

@@ -103,7 +103,7 @@ internal sealed class DrillSite : IAsyncDisposable
         }
     }
 
-    /// <summary>Lets buyers finish and the server work everything off, and asserts that every promise was kept.</summary>
+    /// <summary>Lets buyers finish and the server work all off, and asserts that every promise was kept.</summary>
     public async Task AuditAsync()
     {
         await traffic.FinishAsync();

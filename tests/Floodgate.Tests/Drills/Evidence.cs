@@ -44,7 +44,8 @@ internal sealed record Evidence(IReadOnlyCollection<Intent> Intents)
     /// <param name="intents">What buyers wanted.</param>
     /// <param name="api">The server.</param>
     /// <param name="provider">The stand-alone provider; null for the one inside the server.</param>
-    public static async Task<Evidence> GatherAsync(IReadOnlyCollection<Intent> intents, ServerApi api, ServerApi? provider)
+    public static async Task<Evidence> GatherAsync(
+        IReadOnlyCollection<Intent> intents, ServerApi api, ServerApi? provider)
     {
         // The statement first: whatever it names must then be listed.
         var statement = provider is null

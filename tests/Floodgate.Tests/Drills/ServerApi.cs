@@ -76,7 +76,9 @@ internal sealed class ServerApi(HttpClient http)
 
     /// <summary>The body of a payment through the gateway or from the wallet.</summary>
     public static string PaymentBody(long minor, string user, string method = "GATEWAY", bool capture = true) =>
-        $$"""{"amount":{{Money(minor)}},"userId":"{{user}}","method":"{{method}}","capture":{{(capture ? "true" : "false")}}}""";
+        $$"""
+        {"amount":{{Money(minor)}},"userId":"{{user}}","method":"{{method}}","capture":{{(capture ? "true" : "false")}}}
+        """;
 
     /// <summary>Money as JSON.</summary>
     public static string Money(long minor) => $$"""{"amount":{{minor}},"currency":"KRW"}""";

@@ -42,7 +42,7 @@ internal sealed class Traffic
     /// <summary>Answers that no client should ever get.</summary>
     public IReadOnlyCollection<string> Complaints => complaints;
 
-    /// <summary>Completes in the moment of the n-th request or answer from now, or fails as the first buyer did.</summary>
+    /// <summary>Completes with the n-th request or answer from now, or fails as the first buyer did.</summary>
     public async Task HappenAsync(int times)
     {
         var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

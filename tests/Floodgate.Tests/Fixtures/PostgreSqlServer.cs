@@ -74,8 +74,8 @@ public sealed class PostgreSqlServer : IAsyncDisposable
     }
 
     /// <summary>
-    /// Stops the server as a crash would (immediate mode: no checkpoint, every connection cut). Returns when it is gone.
-    /// Only for a cluster of one's own.
+    /// Stops the server as a crash would (immediate mode: no checkpoint, every connection cut). Returns when it is
+    /// gone. Only for a cluster of one's own.
     /// </summary>
     public async Task CrashAsync()
     {
@@ -85,7 +85,7 @@ public sealed class PostgreSqlServer : IAsyncDisposable
         Assert.Equal("stopped", await shell.StandardOutput.ReadLineAsync().WaitAsync(StopDeadline));
     }
 
-    /// <summary>Starts it again on the same data and port after <see cref="CrashAsync"/>; returns when it answers.</summary>
+    /// <summary>Starts it again after <see cref="CrashAsync"/>, same data and port; returns when it answers.</summary>
     public async Task StartAgainAsync()
     {
         var shell = await watcher.Value;

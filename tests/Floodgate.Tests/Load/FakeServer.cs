@@ -93,7 +93,10 @@ internal sealed class FakeServer : IAsyncDisposable
     private void Map()
     {
         app.MapGet("/health/ready", () => Json("{}"));
-        app.MapGet("/metrics", () => "# HELP x y\nprocess_cpu_seconds_total 12.5\nprocess_resident_memory_bytes 5e7\n");
+        app.MapGet("/metrics", () => string.Create(
+            CultureInfo.InvariantCulture,
+            $"# HELP x y\nprocess_cpu_seconds_total {Environment.CpuUsage.TotalTime.TotalSeconds}\n"
+                + $"process_resident_memory_bytes {Environment.WorkingSet}\n"));
         app.MapPost("/v1/ops/no-op", () => Json("{}", 202));
         app.MapPost("/v1/payments", Pay);
         app.MapPost("/v1/merchants", () =>

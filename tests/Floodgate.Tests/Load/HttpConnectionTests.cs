@@ -104,7 +104,8 @@ public sealed class HttpConnectionTests : IDisposable
     private static async Task AnswerAsync(Socket server, string body)
     {
         await ReceiveAsync(server);
-        await server.SendAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Length: {body.Length}\r\n\r\n{body}"));
+        var answer = $"HTTP/1.1 200 OK\r\nContent-Length: {body.Length}\r\n\r\n{body}";
+        await server.SendAsync(Encoding.ASCII.GetBytes(answer));
     }
 
     private static async Task ReceiveAsync(Socket server)

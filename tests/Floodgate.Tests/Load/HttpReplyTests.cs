@@ -16,7 +16,8 @@ public sealed class HttpReplyTests
         "HTTP/1.1 202 Accepted\r\nServer: Kestrel\r\ncontent-LENGTH:  5 \r\nLocation: /v1/payments/1\r\n\r\nhello";
 
     private const string Chunked =
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: Close\r\n\r\n3\r\nhel\r\nA;x=y\r\nlo, world!\r\n0\r\n\r\n";
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: Close\r\n\r\n"
+        + "3\r\nhel\r\nA;x=y\r\nlo, world!\r\n0\r\n\r\n";
 
     [Theory]
     [InlineData(Sized, 202, "hello", true)]

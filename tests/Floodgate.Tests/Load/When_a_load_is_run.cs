@@ -118,7 +118,8 @@ public sealed class When_a_load_is_run
     {
         await using var server = await FakeServer.StartAsync();
 
-        var run = await LoadRun.OfAsync(server, "drain", "--count", "500", "--latency-ms", "750", "--expect-seconds", "60");
+        var run = await LoadRun.OfAsync(
+            server, "drain", "--count", "500", "--latency-ms", "750", "--expect-seconds", "60");
 
         Assert.Equal(0, run.ExitCode);
         Assert.Equal(500, server.BacklogMost);

@@ -19,7 +19,7 @@ public sealed class WorkloadTests
     [InlineData(123_456_788, "key-a")]
     public void The_request_says_what_its_number_means(int number, string key)
     {
-        var workload = Workload(users: 10);
+        var workload = Requests(users: 10);
         var buffer = new byte[workload.RequestBytesMax];
 
         var text = Encoding.ASCII.GetString(buffer, 0, workload.Write(number, buffer));
@@ -31,7 +31,7 @@ public sealed class WorkloadTests
         Assert.EndsWith($"\r\nContent-Length: {body.Length}", head);
         var json = JsonDocument.Parse(body).RootElement;
         Assert.Equal(
-            Floodgate.Load.Traffic.Workload.AmountMinor(number),
+            Workload.AmountMinor(number),
             json.GetProperty("amount").GetProperty("amount").GetInt64());
         Assert.Equal($"u-{number % 10:D9}", json.GetProperty("userId").GetString());
         Assert.True(workload.TryNumber(json.GetProperty("orderId").GetString(), out var read));
@@ -41,7 +41,7 @@ public sealed class WorkloadTests
     [Fact]
     public void Each_payment_has_its_own_user_unless_told_otherwise()
     {
-        var workload = Workload(users: 0);
+        var workload = Requests(users: 0);
         var buffer = new byte[workload.RequestBytesMax];
 
         var length = workload.Write(77, buffer);
@@ -54,10 +54,10 @@ public sealed class WorkloadTests
     {
         for (var number = 0; number < 200_000; number++)
         {
-            Assert.InRange(Floodgate.Load.Traffic.Workload.AmountMinor(number), 10_000, 99_999);
+            Assert.InRange(Workload.AmountMinor(number), 10_000, 99_999);
         }
 
-        Assert.InRange(Floodgate.Load.Traffic.Workload.AmountMinor(int.MaxValue), 10_000, 99_999);
+        Assert.InRange(Workload.AmountMinor(int.MaxValue), 10_000, 99_999);
     }
 
     [Theory]
@@ -66,16 +66,16 @@ public sealed class WorkloadTests
     [InlineData("mine")]
     [InlineData(null)]
     public void Orders_of_others_are_not_ours(string? orderId) =>
-        Assert.False(Workload(0).TryNumber(orderId, out _));
+        Assert.False(Requests(0).TryNumber(orderId, out _));
 
     [Fact]
     public void The_id_is_found_in_an_answer_and_missed_where_there_is_none()
     {
-        Assert.True(Floodgate.Load.Traffic.Workload.TryReadId(
+        Assert.True(Workload.TryReadId(
             """{"id":"0198c5c8-0000-7000-8000-000000000001","status":"REQUESTED"}"""u8, out var id));
         Assert.Equal("0198c5c8-0000-7000-8000-000000000001", id.ToString());
-        Assert.False(Floodgate.Load.Traffic.Workload.TryReadId("{}"u8, out _));
-        Assert.False(Floodgate.Load.Traffic.Workload.TryReadId("""{"id":"7"}"""u8, out _));
+        Assert.False(Workload.TryReadId("{}"u8, out _));
+        Assert.False(Workload.TryReadId("""{"id":"7"}"""u8, out _));
     }
 
     [Fact]
@@ -88,7 +88,7 @@ public sealed class WorkloadTests
             offers[offers.Take()].Outcome = i == 3 ? OfferOutcome.None : OfferOutcome.Refused;
         }
 
-        var checks = new AuditChecks(new AuditBook(offers, Workload(0))).All(new ArrivalCount(11, 1), true);
+        var checks = new AuditChecks(new AuditBook(offers, Requests(0))).All(new ArrivalCount(11, 1), true);
 
         Assert.Equal("offered = accepted + refused + errors", Assert.Single(checks, check => !check.Holds).Name);
     }
@@ -99,19 +99,19 @@ public sealed class WorkloadTests
         var offers = new OfferBook();
         offers[offers.Take()].Outcome = OfferOutcome.Refused;
 
-        var checks = new AuditChecks(new AuditBook(offers, Workload(0))).All(new ArrivalCount(3, 1), true);
+        var checks = new AuditChecks(new AuditBook(offers, Requests(0))).All(new ArrivalCount(3, 1), true);
 
         Assert.Equal("offered = accepted + refused + errors", Assert.Single(checks, check => !check.Holds).Name);
     }
 
     [Fact]
-    public void A_million_payments_are_audited_in_less_than_half_a_gigabyte()
+    public void An_audited_payment_takes_less_than_400_bytes_so_a_million_fit_400_MB()
     {
-        const int million = 1_000_000;
-        var workload = Workload(0);
+        const int many = 100_000;
+        var workload = Requests(0);
         var before = GC.GetAllocatedBytesForCurrentThread();
         var offers = new OfferBook();
-        for (var i = 0; i < million; i++)
+        for (var i = 0; i < many; i++)
         {
             offers[offers.Take()] = new Offer { Id = Id(i), Outcome = OfferOutcome.Accepted };
         }
@@ -121,10 +121,10 @@ public sealed class WorkloadTests
         var line = new WireStatementLine("1", Id(5), "CHARGE", new WireMoney(1, "KRW"), "APPROVED");
         book.Add(line);
         book.Add(line);
-        var checks = new AuditChecks(book).All(new ArrivalCount(million, 0), true);
+        var checks = new AuditChecks(book).All(new ArrivalCount(many, 0), true);
 
-        Assert.InRange(bytes, 0, 500_000_000);
-        Assert.Equal(million, checks.Single(check => check.Name == "every accepted payment is final").Broken);
+        Assert.InRange(bytes / many, 1, 400);
+        Assert.Equal(many, checks.Single(check => check.Name == "every accepted payment is final").Broken);
         Assert.Equal(1, checks.Single(check => check.Name == "no payment is charged twice").Broken);
     }
 
@@ -137,6 +137,6 @@ public sealed class WorkloadTests
 
     private static Guid Id(int i) => new(i, 7, 7, 1, 2, 3, 4, 5, 6, 7, 8);
 
-    private static Workload Workload(int users) =>
+    private static Workload Requests(int users) =>
         new(new WorkloadPlan("here:1", "/v1/payments", ["key-a", "key-bb"], "abcd1234", users));
 }
