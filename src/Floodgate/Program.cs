@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using Floodgate.Access;
 using Floodgate.Payment.Charges.Providers;
 using Floodgate.Storage.Database;
+using Floodgate.Storage.Log;
 using Floodgate.Vocabulary;
 
 namespace Floodgate;
@@ -184,8 +185,9 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
         await Server.StartAsync(app, settings, CancellationToken.None);
         await error.WriteLineAsync(Server.ReadyMessage(settings, app.Urls));
         await app.WaitForShutdownAsync();
-        await error.WriteLineAsync("Floodgate has stopped.");
-        return 0;
+        var isTakenOver = LogModule.IsTakenOver(app.Services);
+        await error.WriteLineAsync(isTakenOver ? Server.TakenMessage(settings) : "Floodgate has stopped.");
+        return isTakenOver ? ExitCode.Unavailable : 0;
     }
 
     private async Task<int> CreateMerchantAsync(Settings settings, ParseResult parsed)

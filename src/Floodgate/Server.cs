@@ -54,6 +54,11 @@ internal static class Server
         var urls = string.Join(';', settings.Server.Urls);
         try
         {
+            if (!await LogModule.TryOwnAsync(app.Services, cancel))
+            {
+                throw new StartException(TakenMessage(settings));
+            }
+
             await app.Services.GetRequiredService<Database>().MigrateAsync(Roles.Migrations, cancel);
             await LogModule.StartAsync(app.Services, cancel);
             await app.StartAsync(cancel);
@@ -69,6 +74,13 @@ internal static class Server
                 $"listen on ({e.Message}). Choose another address with --urls.");
         }
     }
+
+    /// <summary>What a person sees when another process does this one's work.</summary>
+    public static string TakenMessage(Settings settings) => settings.Database.IsPostgreSql
+        ? "Database:ConnectionString names a database whose payments another Floodgate process carries out. Stop " +
+            "that one, or start this one with --role api: any number of those may run beside it."
+        : $"Database:Directory is {settings.Database.Directory}, where another Floodgate process is at work. Stop " +
+            "that one, or choose another folder with --data.";
 
     /// <summary>What a person sees when the server is ready; in demo mode with something to paste.</summary>
     public static string ReadyMessage(Settings settings, IEnumerable<string> urls)

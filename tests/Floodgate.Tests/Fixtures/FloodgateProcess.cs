@@ -123,7 +123,13 @@ public sealed class FloodgateProcess : IAsyncDisposable
     {
         using var kill = Process.Start("kill", ["-TERM", $"{process!.Id}"]);
         await kill.WaitForExitAsync();
-        await process.WaitForExitAsync().WaitAsync(StopDeadline);
+        return await EndAsync();
+    }
+
+    /// <summary>Waits until it has ended by itself, and returns its exit code.</summary>
+    public async Task<int> EndAsync()
+    {
+        await process!.WaitForExitAsync().WaitAsync(StopDeadline);
         return process.ExitCode;
     }
 

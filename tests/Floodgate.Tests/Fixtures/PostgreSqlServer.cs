@@ -21,13 +21,17 @@ public sealed class PostgreSqlServer : IAsyncDisposable
 {
     private const string Watch = """
         trap '' INT TERM HUP
-        "$1/initdb" -D "$2/data" -U postgres -A trust -E UTF8 --locale=C --no-instructions >"$2/log" 2>&1 &&
-        { "$1/postgres" -D "$2/data" -h 127.0.0.1 -p "$3" -k "$2" $4 </dev/null >>"$2/log" 2>&1 &
-          server=$!
-          read -r _
+        start() { "$1/postgres" -D "$2/data" -h 127.0.0.1 -p "$3" -k "$2" $4 </dev/null >>"$2/log" 2>&1 & server=$!; }
+        stop() {
           while kill -QUIT "$server"; do sleep 0.1; done 2>/dev/null & # Until it listens to signals.
-          wait "$server"; } ||
-        read -r _
+          wait "$server"
+          server=
+        }
+        "$1/initdb" -D "$2/data" -U postgres -A trust -E UTF8 --locale=C --no-instructions >"$2/log" 2>&1 && start "$@"
+        while read -r order; do
+          if [ "$order" = stop ]; then stop; echo stopped; else start "$@"; fi
+        done
+        if [ -n "$server" ]; then stop; fi
         rm -rf "$2"
         """;
 
@@ -69,6 +73,27 @@ public sealed class PostgreSqlServer : IAsyncDisposable
         return ConnectionString(name);
     }
 
+    /// <summary>
+    /// Stops the server as a crash would (immediate mode: no checkpoint, every connection cut). Returns when it is
+    /// gone. Only for a cluster of one's own.
+    /// </summary>
+    public async Task CrashAsync()
+    {
+        var shell = await watcher.Value;
+        await shell.StandardInput.WriteLineAsync("stop");
+        await shell.StandardInput.FlushAsync();
+        Assert.Equal("stopped", await shell.StandardOutput.ReadLineAsync().WaitAsync(StopDeadline));
+    }
+
+    /// <summary>Starts it again after <see cref="CrashAsync"/>, same data and port; returns when it answers.</summary>
+    public async Task StartAgainAsync()
+    {
+        var shell = await watcher.Value;
+        await shell.StandardInput.WriteLineAsync("start");
+        await shell.StandardInput.FlushAsync();
+        await Eventually.HoldsAsync(AnswersAsync, StartDeadline, () => $"PostgreSQL answers again.\n{Log()}");
+    }
+
     /// <summary>Stops the server at once and removes its folder.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -95,7 +120,12 @@ public sealed class PostgreSqlServer : IAsyncDisposable
 
     private async Task<Process> StartWatcherAsync()
     {
-        var start = new ProcessStartInfo { RedirectStandardInput = true, WorkingDirectory = Path.GetTempPath() };
+        var start = new ProcessStartInfo
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            WorkingDirectory = Path.GetTempPath(),
+        };
         Directory.CreateDirectory(folder);
         if (Environment.IsPrivilegedProcess)
         {

@@ -60,8 +60,8 @@ public sealed class Consumer<TMessage>
     /// <summary>Raised once, before the first event: the group's offsets, to be committed with the effects.</summary>
     public event Action<Offsets>? Started;
 
-    /// <summary>Events in the log that the group has not committed; 0 before it runs.</summary>
-    public ValueTask<long> LagAsync(Tx tx) => offsets?.LagAsync(tx) ?? ValueTask.FromResult(0L);
+    /// <summary>Events in the log that the group has not committed, also where another process reads them.</summary>
+    public ValueTask<long> LagAsync(Tx tx) => offsets?.LagAsync(tx) ?? LogSql.LagAsync(tx, plan.Group, plan.Topics);
 
     /// <summary>Hands out no more events; what is in work is finished. Twice is harmless.</summary>
     public void Pause()

@@ -36,6 +36,9 @@ public sealed partial class LogLog(ILogger<LogLog> logger)
     [LoggerMessage(202, LogLevel.Critical, "Group {Group} stopped by itself and stands still until a restart")]
     internal partial void Stopped(string group, Exception error);
 
+    [LoggerMessage(205, LogLevel.Critical, "Another process consumes this log now; this one stops")]
+    internal partial void TakenOver();
+
     [LoggerMessage(203, LogLevel.Warning, "Group {Group} failed at {Topic}/{Partition}/{Offset}, try {Attempts}")]
     private partial void LogHandlerFailed(
         string group, string topic, int partition, long offset, int attempts, Exception error);

@@ -26,9 +26,22 @@ public static class LogModule
             p.GetRequiredService<LogLog>()));
         if (runsWorker)
         {
+            services.AddSingleton<LogOwner>();
+            services.AddHostedService(p => p.GetRequiredService<LogOwner>());
             services.AddHostedService<RetentionWorker>();
         }
     }
+
+    /// <summary>
+    /// Takes the sole right to consume the embedded log, where this process runs workers: before anything else, so
+    /// that one too many touches nothing. False when another process has it.
+    /// </summary>
+    /// <exception cref="DatabaseUnavailableException">The database cannot be reached.</exception>
+    public static async ValueTask<bool> TryOwnAsync(IServiceProvider services, CancellationToken cancel) =>
+        services.GetService<LogOwner>() is not { } owner || await owner.TryTakeAsync(cancel);
+
+    /// <summary>True when another process took that right over, and this one stops for it.</summary>
+    public static bool IsTakenOver(IServiceProvider services) => services.GetService<LogOwner>() is { IsLost: true };
 
     /// <summary>Creates the topics, after the migrations and before anything appends or reads.</summary>
     public static ValueTask StartAsync(IServiceProvider services, CancellationToken cancel) =>

@@ -126,6 +126,15 @@ internal static class LogSql
         """,
         Column.Text("group_name"));
 
+    // A group that has not read yet has everything before it.
+    private static readonly Statement SelectLags = new(
+        """
+        select p.next_offset - coalesce(o.next_offset, 0)
+        from {rows} join log_partition p on p.topic = rows.topic
+        left join log_group_offset o on o.group_name = rows.group_name and o.partition_id = p.id
+        """,
+        Column.Text("group_name"), Column.Text("topic"));
+
     private static readonly Statement LockOffsets = new(
         """
         select o.partition_id from {rows} join log_group_offset o
@@ -244,6 +253,9 @@ internal static class LogSql
     public static ValueTask<List<(long Partition, long Committed, long Head)>> SelectOffsetsAsync(
         Tx tx, string group) => tx.QueryAsync(
             SelectOffsets, Rows.One(group).Text(g => g), r => (r.Long(0), r.Long(1), r.Long(2)));
+
+    public static async ValueTask<long> LagAsync(Tx tx, string group, IReadOnlyList<Topic> topics) =>
+        (await tx.QueryAsync(SelectLags, Rows.Over(topics).Text(_ => group).Text(t => t.Name), r => r.Long(0))).Sum();
 
     public static void CommitOffsets(Tx tx, string group, IReadOnlyList<GroupOffset> offsets)
     {
