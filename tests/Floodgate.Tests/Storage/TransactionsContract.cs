@@ -308,6 +308,28 @@ public sealed class Transactions_on_SQLite() : TransactionsContract(null)
         await WriteAsync(tx => tx.Queue(ThingSql.Insert, ThingSql.RowsOf(Thing.Number(2))));
         Assert.Equal(1, await CountAsync());
     }
+
+    // Goal: a full disk is an outage for all who needed room, told with its setting, and ends when there is room. Method:
+    // SQLite's own limit of pages; SQLite may roll back the whole shared transaction by itself.
+    [Fact]
+    public async Task A_full_disk_is_told_as_an_outage_and_writing_goes_on_when_there_is_room()
+    {
+        await WriteAsync(tx => tx.Queue(new Statement("pragma max_page_count = 100"), Rows.None));
+        var writes = Thing.Numbers(1, 20).Select(thing => Record.ExceptionAsync(() => WriteAsync(
+            tx => tx.Queue(ThingSql.Insert, ThingSql.RowsOf(thing with { Body = new byte[50_000] }))).AsTask()));
+
+        var errors = (await Task.WhenAll(writes.Select(write => write.AsTask()))).OfType<Exception>().ToList();
+
+        Assert.InRange(errors.Count, 1, 20);
+        Assert.All(errors, error => Assert.IsType<DatabaseUnavailableException>(error));
+        Assert.Contains("Database:Directory", errors[0].Message);
+        Assert.Equal(20 - errors.Count, await CountAsync());
+
+        await WriteAsync(tx => tx.Queue(new Statement("pragma max_page_count = 100000"), Rows.None));
+        await WriteAsync(tx => tx.Queue(
+            ThingSql.Insert, ThingSql.RowsOf(Thing.Number(99) with { Body = new byte[500_000] })));
+        Assert.Equal(21 - errors.Count, await CountAsync());
+    }
 }
 
 /// <summary>The contract on PostgreSQL.</summary>

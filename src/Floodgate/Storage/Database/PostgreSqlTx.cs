@@ -166,7 +166,7 @@ internal sealed class PostgreSqlTx : Tx
                 results.Add(map(new Row(reader)));
             }
 
-            // Errors of later statements and of the commit arrive here: disposing the reader may not tell them.
+            // Read to the end here, not by disposing: an error of a later statement or of the commit is an answer.
             while (await reader.NextResultAsync())
             {
                 Invariant.Check(map is null, "the result that is mapped is the last one of its batch");
