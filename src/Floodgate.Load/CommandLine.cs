@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
 using Floodgate.Load.Accept;
 using Floodgate.Load.Audit;
 using Floodgate.Load.Drain;
@@ -22,10 +24,40 @@ internal static class CommandLine
             DrainCommand.Build(around),
             AuditCommand.Build(around),
         };
+        foreach (var help in root.Options.OfType<HelpOption>())
+        {
+            help.Action = new HelpWithExamples((HelpAction)help.Action!);
+        }
+
         return root.Parse(args).InvokeAsync(new InvocationConfiguration
         {
+            // After Ctrl+C a run puts back the knobs that it turned; two seconds, the default, may be too few.
+            ProcessTerminationTimeout = TimeSpan.FromSeconds(20),
             Output = around.Output,
             Error = around.Progress,
         });
+    }
+}
+
+/// <summary>A command that shows how it is used.</summary>
+internal sealed class ExampleCommand(string name, string description, string examples) : Command(name, description)
+{
+    /// <summary>Command lines that work as they stand, then the exit codes.</summary>
+    public string Examples => examples;
+}
+
+/// <summary>The usual help, and below it the examples of the command.</summary>
+internal sealed class HelpWithExamples(HelpAction usual) : SynchronousCommandLineAction
+{
+    /// <inheritdoc/>
+    public override int Invoke(ParseResult parseResult)
+    {
+        var code = usual.Invoke(parseResult);
+        if (parseResult.CommandResult.Command is ExampleCommand command)
+        {
+            parseResult.InvocationConfiguration.Output.WriteLine($"Examples:\n{command.Examples}\n");
+        }
+
+        return code;
     }
 }

@@ -5,7 +5,9 @@ using Floodgate.Load.Traffic;
 
 namespace Floodgate.Load;
 
-/// <summary>What every command of a run shares: the server, the clock, the run's own name and where progress goes.</summary>
+/// <summary>
+/// What every command of a run shares: the server, the clock, the run's own name and where progress goes.
+/// </summary>
 internal sealed class Session : IDisposable
 {
     private readonly TextWriter progress;
@@ -44,17 +46,9 @@ internal sealed class Session : IDisposable
             throw new CannotRunException($"--url {address.Url} must begin with http://: the hot loops speak no TLS.");
         }
 
-        var session = new Session(address, await ResolveAsync(address.Url, cancel), around);
-        try
-        {
-            await session.Api.CheckReadyAsync(cancel);
-            return session;
-        }
-        catch
-        {
-            session.Dispose();
-            throw;
-        }
+        using var probe = new ServerApi(address);
+        await probe.CheckReadyAsync(cancel);
+        return new Session(address, await ResolveAsync(address.Url, cancel), around);
     }
 
     /// <summary>A line for the person who waits.</summary>

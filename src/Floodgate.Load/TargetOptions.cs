@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Net.Sockets;
 using Floodgate.Load.Reports;
 using Floodgate.Load.Target;
 
@@ -53,7 +54,7 @@ internal sealed class TargetOptions
         {
             var option = new Option<double?>(goal.Option)
             {
-                Description = $"Goal: {goal.Meaning} this; exit code {ExitCode.GoalMissed} when missed.",
+                Description = $"Goal: {goal.Meaning}.",
             };
             goals.Add((goal, option));
             command.Options.Add(option);
@@ -78,7 +79,7 @@ internal sealed class TargetOptions
             var blank = new RunReport
             {
                 Command = parsed.CommandResult.Command.Name,
-                CommandLine = $"./floodgate load {string.Join(' ', parsed.Tokens.Select(token => token.Value))}",
+                CommandLine = Repeatable(parsed),
                 StartedAt = around.Time.GetUtcNow(),
                 Server = session.Address.Url.ToString(),
                 Machine = Machine.Facts(),
@@ -88,7 +89,7 @@ internal sealed class TargetOptions
             return report.ExitCode;
         }
         catch (Exception impossible) when (
-            impossible is CannotRunException or HttpRequestException or System.Net.Sockets.SocketException or IOException)
+            impossible is CannotRunException or HttpRequestException or SocketException or IOException)
         {
             await around.Progress.WriteLineAsync($"floodgate load: {impossible.Message}");
             return ExitCode.CouldNotRun;
@@ -98,6 +99,16 @@ internal sealed class TargetOptions
             await around.Progress.WriteLineAsync("floodgate load: stopped before the end; nothing is reported.");
             return ExitCode.CouldNotRun;
         }
+    }
+
+    private string Repeatable(ParseResult parsed)
+    {
+        // Reports are mailed around, so they never show a key.
+        var words = parsed.Tokens.Select((token, i) =>
+            i > 0 && parsed.Tokens[i - 1].Value is var option && (option == key.Name || option == adminKey.Name)
+                ? "***"
+                : token.Value);
+        return $"./floodgate load {string.Join(' ', words)}";
     }
 
     private TargetAddress Address(ParseResult parsed) => new(

@@ -24,6 +24,7 @@ internal static class Roles
     public static void Add(IServiceCollection services, Settings settings)
     {
         services.AddSingleton(TimeProvider.System);
+        services.AddSingleton(Random.Shared); // tidy: chance: this is where it is injected from.
         services.AddSingleton<Ids>();
         services.AddSingleton(_ => OpenDatabase(settings.Database));
         var runsWorker = settings.Server.Role != "api";

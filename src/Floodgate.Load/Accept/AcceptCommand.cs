@@ -7,17 +7,16 @@ namespace Floodgate.Load.Accept;
 /// <summary>The command line of <c>accept</c>.</summary>
 internal sealed class AcceptCommand
 {
-    private const string Help = """
-        Send payments, wait until all are final, and audit every one of them.
+    private const string Help = "Send payments, wait until all are final, and audit every one of them.";
 
-        Examples:
+    private const string Examples = """
           ./floodgate load accept --rate 2000 --seconds 60 --expect-mean-ms 1 --expect-p99-ms 10 --expect-dropped 0
           ./floodgate load accept --closed --seconds 20 --expect-ratio 0.6
           ./floodgate load accept --closed --count 100000 --merchants 1000 --html report/spread.html
           ./floodgate load accept --rate 500 --seconds 120 --outage-at 20 --outage-seconds 30 --html report/outage.html
           ./floodgate load accept --curve 10000,100000,1000000 --expect-flat 1.2
 
-        Exit codes: 0 all good, 1 could not run, 2 the audit failed, 3 a goal given with --expect-... was missed.
+          Exit codes: 0 all good, 1 could not run, 2 the audit failed, 3 a goal given with --expect-... was missed.
         """;
 
     private readonly Option<int?> rate = TargetOptions.Whole(
@@ -64,7 +63,7 @@ internal sealed class AcceptCommand
 
     private readonly Option<bool> waitFinal = new("--wait-final")
     {
-        Description = "Wait after the load until every accepted payment is final.",
+        Description = "Wait after the load until every accepted payment is final (the audit demands it).",
         DefaultValueFactory = _ => true,
     };
 
@@ -91,7 +90,7 @@ internal sealed class AcceptCommand
     public static Command Build(Surroundings around)
     {
         var options = new AcceptCommand();
-        var command = new Command("accept", Help);
+        var command = new ExampleCommand("accept", Help, Examples);
         foreach (Option option in (Option[])
         [
             options.rate, options.seconds, options.closed, options.count, options.connections, options.merchants,

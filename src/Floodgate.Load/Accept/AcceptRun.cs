@@ -35,6 +35,7 @@ internal sealed class AcceptRun(Session session, AcceptPlan plan)
             : null;
 
         process.Refresh();
+        var toolCpu = (process.TotalProcessorTime - toolBefore).TotalSeconds;
         var useAfter = await session.Api.UseAsync(cancel);
         var after = await noOp.MeasureAsync("after", cancel);
         var load = report.Load! with { WarmUp = warmed, Merchants = keys.Count };
@@ -51,7 +52,7 @@ internal sealed class AcceptRun(Session session, AcceptPlan plan)
             Use = new ResourceUse(
                 useAfter?.CpuSeconds - useBefore?.CpuSeconds,
                 PeakResident(report, drain),
-                (process.TotalProcessorTime - toolBefore).TotalSeconds),
+                toolCpu),
             Audit = audit,
             Notes = [.. report.Notes, .. Notes(before)],
         };

@@ -20,14 +20,14 @@ internal sealed class MainLoad(Session session, AcceptPlan plan, OfferBook book)
         await using var lanes = await Lanes.OpenAsync(lanePlan, plan.ConnectionsUsed, session.Time, cancel);
         session.Tell(plan.Closed
             ? $"closed loop, {plan.ConnectionsUsed} connections"
-            : $"open loop, {plan.RatePerSecond}/s for {plan.Seconds} s over at most {plan.ConnectionsUsed} connections");
+            : $"open loop, {plan.RatePerSecond}/s for {plan.Seconds} s over <= {plan.ConnectionsUsed} connections");
         var seconds = new SecondsWatch(session, lanes);
         var load = plan.Closed ? ClosedAsync(lanes, cancel) : OpenAsync(lanes, cancel);
         var drill = plan.OutageAt is { } at
             ? new OutageDrill(session, lanes, at, plan.OutageSeconds).RunAsync(load, plan.DrainSeconds, cancel)
             : null;
-        var (arrivals, took) = await seconds.WhileAsync(load);
-        var facts = Facts(lanes, arrivals, took);
+        var (done, took) = await seconds.WhileAsync(load);
+        var facts = Facts(lanes, done.Arrivals, took) with { Waited = done.Waited };
         return report with
         {
             Load = facts,
@@ -61,21 +61,21 @@ internal sealed class MainLoad(Session session, AcceptPlan plan, OfferBook book)
         };
     }
 
-    private async Task<(long Arrivals, TimeSpan Took)> ClosedAsync(Lanes lanes, CancellationToken cancel)
+    private async Task<(LoopResult Done, TimeSpan Took)> ClosedAsync(Lanes lanes, CancellationToken cancel)
     {
         var closed = plan.Count is { } count
             ? ClosedPlan.Of(count)
             : ClosedPlan.For(TimeSpan.FromSeconds(plan.Seconds));
         var took = await ClosedLoop.RunAsync(lanes, closed, session.Time, cancel);
-        return (lanes.Sum().Offered, took);
+        return (new LoopResult(lanes.Sum().Offered, 0), took);
     }
 
-    private async Task<(long Arrivals, TimeSpan Took)> OpenAsync(Lanes lanes, CancellationToken cancel)
+    private async Task<(LoopResult Done, TimeSpan Took)> OpenAsync(Lanes lanes, CancellationToken cancel)
     {
         var start = session.Time.GetTimestamp();
         var count = plan.Count ?? checked(plan.RatePerSecond * plan.Seconds);
         var open = new OpenPlan(plan.RatePerSecond, count, TimeSpan.FromMilliseconds(plan.LateMsMax));
-        var arrivals = await OpenLoop.RunAsync(lanes, open, session.Time, cancel);
-        return (arrivals, session.Time.GetElapsedTime(start));
+        var done = await OpenLoop.RunAsync(lanes, open, session.Time, cancel);
+        return (done, session.Time.GetElapsedTime(start));
     }
 }

@@ -12,10 +12,11 @@ internal sealed class NoOpYardstick(Session session, int seconds)
 {
     private const string Path = "/v1/ops/no-op";
     private const int Connections = 64;
+    private const int WarmUpSecondsMax = 2;
 
     /// <summary>
-    /// Measures for some seconds; null when switched off or when the server has no such endpoint. The first measurement
-    /// is preceded by an unmeasured second, because both processes still compile their code then.
+    /// Measures for some seconds; null when switched off or when the server has no such endpoint. Before the first
+    /// measurement it runs unmeasured, at most two seconds long, because both processes still compile their code then.
     /// </summary>
     public async Task<Yardstick?> MeasureAsync(string when, CancellationToken cancel)
     {
@@ -35,7 +36,7 @@ internal sealed class NoOpYardstick(Session session, int seconds)
 
         if (when == "before")
         {
-            await LoopAsync(plan, when, TimeSpan.FromSeconds(1), cancel);
+            await LoopAsync(plan, when, TimeSpan.FromSeconds(Math.Min(seconds, WarmUpSecondsMax)), cancel);
         }
 
         return await LoopAsync(plan, when, TimeSpan.FromSeconds(seconds), cancel);

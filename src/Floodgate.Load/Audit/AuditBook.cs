@@ -60,7 +60,9 @@ internal struct AuditedPayment
     public long TakenSum, RefundedSum;
 }
 
-/// <summary>How many arrivals the loops produced: those offered are in the book, those dropped were never sent.</summary>
+/// <summary>
+/// How many arrivals the loops produced: those offered are in the book, those dropped were never sent.
+/// </summary>
 internal readonly record struct ArrivalCount(long Arrivals, long Dropped);
 
 /// <summary>

@@ -88,7 +88,7 @@ internal sealed class AuditChecks(AuditBook book)
             p => InScope(p) && p.Lines > 0);
         yield return Each(
             "failed payments have no approved charge",
-            static p => p.Charges + p.Captures > 0 || p.Authorizations > p.Voids ? "the provider took or holds it" : null,
+            static p => p.Charges + p.Captures > 0 || p.Authorizations > p.Voids ? "taken or held" : null,
             p => InScope(p) && p.State == PaymentState.Failed);
         yield return Each(
             "authorized and voided payments have one authorization and no charge",
@@ -147,11 +147,14 @@ internal sealed class AuditChecks(AuditBook book)
 
     private AuditCheck EachOffer(OfferBook offers, string name, OfferOutcome outcome, int least, int most)
     {
-        var listedById = new HashSet<int>();
-        if (outcome == OfferOutcome.Accepted)
+        // Listed under its order is not enough: it must be the id that was promised.
+        var promisedId = new bool[offers.Count];
+        foreach (var (_, payment) in book.Payments)
         {
-            listedById = [.. book.Payments.Where(p => p.Value is { Promised: > 0, Listed: 1 })
-                .Select(p => p.Value.OfferPlus1 - 1)];
+            if (payment is { Promised: > 0, Listed: 1 })
+            {
+                promisedId[payment.OfferPlus1 - 1] = true;
+            }
         }
 
         var findings = new Findings();
@@ -164,7 +167,7 @@ internal sealed class AuditChecks(AuditBook book)
 
             var listed = book.ListedFor(number);
             var holds = listed >= least && listed <= most
-                && (outcome != OfferOutcome.Accepted || listedById.Contains(number));
+                && (outcome != OfferOutcome.Accepted || promisedId[number]);
             findings.Look(holds ? null : $"listed {listed} times", $"offer {number} {offers[number].Id}");
         }
 

@@ -5,21 +5,20 @@ namespace Floodgate.Load.Audit;
 /// <summary>The command line of <c>audit</c>.</summary>
 internal static class AuditCommand
 {
-    private const string Help = """
-        Compare every payment on the server with the provider's own statement, without sending any. All payments must
-        be final: run it when nothing is under way.
+    private const string Help =
+        "Compare every payment on the server with the provider's statement. Run it when nothing is under way.";
 
-        Examples:
+    private const string Examples = """
           ./floodgate load audit
           ./floodgate load audit --provider-url http://127.0.0.1:8090 --json
 
-        Exit codes: 0 every check holds, 1 could not run, 2 a check failed.
+          Exit codes: 0 every check holds, 1 could not run, 2 a check failed.
         """;
 
     /// <summary>The command, ready to add to the root.</summary>
     public static Command Build(Surroundings around)
     {
-        var command = new Command("audit", Help);
+        var command = new ExampleCommand("audit", Help, Examples);
         var target = new TargetOptions().AddTo(command, []);
         command.SetAction((parsed, cancel) => target.RunAsync(
             parsed,

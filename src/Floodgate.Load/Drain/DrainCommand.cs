@@ -6,15 +6,14 @@ namespace Floodgate.Load.Drain;
 /// <summary>The command line of <c>drain</c>.</summary>
 internal static class DrainCommand
 {
-    private const string Help = """
-        Pile up payments while processing is paused, then measure how long it takes to carry all of them to their
-        final states against a provider of a known latency, and audit every one of them. Needs a server in demo mode.
+    private const string Help =
+        "Pile up payments while processing is paused, then measure the time until all are final, and audit them.";
 
-        Examples:
+    private const string Examples = """
           ./floodgate load drain --expect-seconds 5 --html report/drain.html
           ./floodgate load drain --count 120000 --latency-ms 1000 --provider-url http://127.0.0.1:8090
 
-        Exit codes: 0 all good, 1 could not run, 2 the audit failed, 3 a goal given with --expect-... was missed.
+          Exit codes: 0 all good, 1 could not run, 2 the audit failed, 3 a goal given with --expect-... was missed.
         """;
 
     /// <summary>The command, ready to add to the root.</summary>
@@ -25,8 +24,8 @@ internal static class DrainCommand
             "--latency-ms", "The provider's latency while draining (default 1000).", (0, 60_000));
         var connections = TargetOptions.Whole(
             "--connections", "Connections of the closed loop that fills (default 64).", (1, 4096));
-        var bound = TargetOptions.Whole("--drain-seconds", "The longest wait for the drain (default 300).", (1, 86_400));
-        var command = new Command("drain", Help) { count, latency, connections, bound };
+        var bound = TargetOptions.Whole("--drain-seconds", "The longest wait for that (default 300).", (1, 86_400));
+        var command = new ExampleCommand("drain", Help, Examples) { count, latency, connections, bound };
         var target = new TargetOptions().AddTo(command, Goals.OfDrain);
         command.SetAction((parsed, cancel) => target.RunAsync(
             parsed,

@@ -5,7 +5,9 @@ namespace Floodgate.Load.Reports;
 /// <summary>Finds out what machine this is.</summary>
 internal static class Machine
 {
-    /// <summary>Cores, CPU, memory and system of this machine; what cannot be found out is said to be unknown.</summary>
+    /// <summary>
+    /// Cores, CPU, memory and system of this machine; what cannot be found out is said to be unknown.
+    /// </summary>
     public static MachineFacts Facts() => new(
         Environment.ProcessorCount,
         CpuModel(),

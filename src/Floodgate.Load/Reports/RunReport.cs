@@ -79,6 +79,9 @@ internal sealed record LoadFacts(
     /// <summary>Accepted per second of the load.</summary>
     public double AcceptedPerSecond => Seconds > 0 ? Accepted / Seconds : 0;
 
+    /// <summary>Arrivals that found every connection busy and waited, sent or dropped; 0 in a closed loop.</summary>
+    public long Waited { get; init; }
+
     /// <summary>Payments offered before the measured load began; audited, not measured.</summary>
     public long WarmUp { get; init; }
 
@@ -147,7 +150,9 @@ internal sealed record DrainSample(double At, long Backlog, long InFlight, long?
 /// <summary>A closed loop against the no-op endpoint.</summary>
 internal sealed record Yardstick(string When, int Connections, double PerSecond, LatencySummary Latency, long Errors);
 
-/// <summary>What a payment cost when this many were stored; processing to the final state included in the CPU.</summary>
+/// <summary>
+/// What a payment cost when this many were stored; processing to the final state included in the CPU.
+/// </summary>
 internal sealed record CurvePoint(
     long Stored, long Measured, double AcceptedPerSecond, double? ServerCpuMicrosPerPayment, long P99Micros);
 
@@ -161,8 +166,10 @@ internal sealed record OutageFacts(
 /// <summary>What the load with its processing used.</summary>
 internal sealed record ResourceUse(double? ServerCpuSeconds, long? ServerPeakResidentBytes, double ToolCpuSeconds);
 
-/// <summary>A goal given on the command line, with its unit in the name; null when nothing was measured for it.</summary>
-internal sealed record GoalResult(string Name, double Goal, double? Measured, bool Met);
+/// <summary>
+/// A goal given on the command line, with its unit in the name; null when nothing was measured for it.
+/// </summary>
+internal sealed record GoalResult(string Name, string Meaning, double Goal, double? Measured, bool Met);
 
 /// <summary>How the report is written as JSON.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]

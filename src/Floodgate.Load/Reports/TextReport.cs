@@ -73,7 +73,7 @@ internal static class TextReport
         Row(text, "latency", Latencies(load.Latency));
         if (load.PacingError is { } pacing)
         {
-            Row(text, "pacing error", Latencies(pacing));
+            Row(text, "pacing error", $"{Latencies(pacing)}   {Count(load.Waited)} had to wait for a connection");
         }
 
         Row(text, "answers", string.Join(
@@ -150,7 +150,7 @@ internal static class TextReport
         }
 
         Line(text, "");
-        Line(text, $"Outage: provider away from {Seconds(outage.FromSecond)} to {Seconds(outage.ToSecond)} of the load");
+        Line(text, $"Outage: provider away {Seconds(outage.FromSecond)} to {Seconds(outage.ToSecond)} into the load");
         Row(text, "intake meanwhile", Latencies(outage.IntakeLatency));
         foreach (var change in outage.Changes)
         {

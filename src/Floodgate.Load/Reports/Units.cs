@@ -15,7 +15,8 @@ internal static class Units
     };
 
     /// <summary>A number of things, with thousands apart.</summary>
-    public static string Count(double number) => Text($"{number:#,0}");
+    public static string Count(double number) =>
+        number < 10 ? Text($"{number:0.#}") : Text($"{number:#,0}");
 
     /// <summary>A span given in seconds.</summary>
     public static string Seconds(double seconds) => Text($"{seconds:F2} s");

@@ -50,7 +50,9 @@ internal sealed class ServerApi : IDisposable
     public async Task CheckReadyAsync(CancellationToken cancel) =>
         (await SendAsync(HttpMethod.Get, "/health/ready", null, cancel)).Dispose();
 
-    /// <summary>Creates a merchant and returns its key. <paramref name="idempotencyKey"/> makes a retry harmless.</summary>
+    /// <summary>
+    /// Creates a merchant and returns its key. <paramref name="idempotencyKey"/> makes a retry harmless.
+    /// </summary>
     public async Task<string> CreateMerchantAsync(string name, string idempotencyKey, CancellationToken cancel)
     {
         var request = new HttpRequestMessage(HttpMethod.Post, "/v1/merchants")
@@ -181,7 +183,8 @@ internal sealed class ServerApi : IDisposable
         return await ReadAsync(response, type, cancel);
     }
 
-    private static async Task<T> ReadAsync<T>(HttpResponseMessage response, JsonTypeInfo<T> type, CancellationToken cancel)
+    private static async Task<T> ReadAsync<T>(
+        HttpResponseMessage response, JsonTypeInfo<T> type, CancellationToken cancel)
     {
         try
         {
@@ -200,7 +203,12 @@ internal sealed class ServerApi : IDisposable
 
     private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancel)
     {
-        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", address.AdminKey);
+        if (request.RequestUri is { IsAbsoluteUri: false })
+        {
+            // Absolute addresses are those of the stand-alone provider, which must not learn the key.
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", address.AdminKey);
+        }
+
         HttpResponseMessage response;
         try
         {

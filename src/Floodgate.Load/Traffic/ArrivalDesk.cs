@@ -15,6 +15,7 @@ internal sealed class ArrivalDesk<TLane>(TimeProvider time, TimeSpan waitMax)
     private readonly Stack<TLane> free = new();
     private readonly Queue<long> waiting = new();
     private TaskCompletionSource? idle;
+    private Exception? failure;
     private int busy;
 
     /// <summary>Arrivals that were never sent because no lane came free in time.</summary>
@@ -23,7 +24,9 @@ internal sealed class ArrivalDesk<TLane>(TimeProvider time, TimeSpan waitMax)
     /// <summary>Arrivals that had to wait for a lane, sent or dropped.</summary>
     public long Waited { get; private set; }
 
-    /// <summary>Adds a lane that is free. The last one freed is used first: its connection and caches are warm.</summary>
+    /// <summary>
+    /// Adds a lane that is free. The last one freed is used first: its connection and caches are warm.
+    /// </summary>
     public void Add(TLane lane)
     {
         lock (gate)
@@ -32,7 +35,9 @@ internal sealed class ArrivalDesk<TLane>(TimeProvider time, TimeSpan waitMax)
         }
     }
 
-    /// <summary>An arrival scheduled at this timestamp: the lane that must carry it now, or null when it waits.</summary>
+    /// <summary>
+    /// An arrival scheduled at this timestamp: the lane that must carry it now, or null when it waits.
+    /// </summary>
     public TLane? Arrive(long scheduled)
     {
         lock (gate)
@@ -75,13 +80,27 @@ internal sealed class ArrivalDesk<TLane>(TimeProvider time, TimeSpan waitMax)
         }
     }
 
+    /// <summary>A lane broke by a bug: whoever waits for the end gets its exception and does not hang.</summary>
+    public void Fail(Exception bug)
+    {
+        lock (gate)
+        {
+            failure ??= bug;
+            idle?.TrySetException(bug);
+        }
+    }
+
     /// <summary>Completes when no lane is busy; to be asked once, after the last arrival.</summary>
     public Task WhenIdleAsync()
     {
         lock (gate)
         {
             idle = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            if (busy == 0)
+            if (failure is not null)
+            {
+                idle.SetException(failure);
+            }
+            else if (busy == 0)
             {
                 idle.SetResult();
             }

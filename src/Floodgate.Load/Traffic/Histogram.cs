@@ -9,7 +9,9 @@ namespace Floodgate.Load.Traffic;
 /// </summary>
 internal sealed class Histogram
 {
-    /// <summary>The longest latency told apart, in microseconds; longer ones count here (the maximum stays exact).</summary>
+    /// <summary>
+    /// The longest latency told apart, in microseconds; longer ones count here (the maximum stays exact).
+    /// </summary>
     public const long MicrosMax = 100_000_000;
 
     private const int StepBits = 7;

@@ -35,15 +35,16 @@ internal sealed class HttpConnection(EndPoint server, TimeProvider time) : IDisp
         try
         {
             await opened.ConnectAsync(server, cancel);
+            lastUsed = time.GetTimestamp();
+            socket = opened;
         }
-        catch
+        finally
         {
-            opened.Dispose();
-            throw;
+            if (socket is null)
+            {
+                opened.Dispose();
+            }
         }
-
-        lastUsed = time.GetTimestamp();
-        socket = opened;
     }
 
     /// <summary>
@@ -54,6 +55,7 @@ internal sealed class HttpConnection(EndPoint server, TimeProvider time) : IDisp
     /// <exception cref="SocketException">The connection broke or could not be opened.</exception>
     public async ValueTask<HttpReply> ExchangeAsync(ReadOnlyMemory<byte> request)
     {
+        var reusable = false;
         try
         {
             if (socket is not null && time.GetElapsedTime(lastUsed) > IdleMax)
@@ -75,22 +77,22 @@ internal sealed class HttpConnection(EndPoint server, TimeProvider time) : IDisp
             var reply = await ReceiveAsync(socket!);
             Volatile.Write(ref sentAt, long.MaxValue);
             lastUsed = time.GetTimestamp();
-            if (!reply.KeepAlive)
+            reusable = reply.KeepAlive;
+            return reply;
+        }
+        finally
+        {
+            // After a failure too: bytes of a late answer must never be read as the answer of the next request.
+            if (!reusable)
             {
                 Close();
             }
-
-            return reply;
-        }
-        catch
-        {
-            // Bytes of a late answer must never be read as the answer of the next request.
-            Close();
-            throw;
         }
     }
 
-    /// <summary>Breaks the exchange under way if its request was sent before this timestamp: it took too long.</summary>
+    /// <summary>
+    /// Breaks the exchange under way if its request was sent before this timestamp: it took too long.
+    /// </summary>
     public void AbortIfSentBefore(long timestamp)
     {
         if (Volatile.Read(ref sentAt) < timestamp)
@@ -110,7 +112,7 @@ internal sealed class HttpConnection(EndPoint server, TimeProvider time) : IDisp
             var bytes = await open.ReceiveAsync(received.AsMemory(filled), SocketFlags.None);
             if (bytes == 0)
             {
-                throw new IOException("The server closed the connection before it answered.");
+                throw new IOException("The server closed the connection before it reusable.");
             }
 
             filled += bytes;

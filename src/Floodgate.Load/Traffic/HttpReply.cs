@@ -2,7 +2,9 @@ using System.Buffers.Text;
 
 namespace Floodgate.Load.Traffic;
 
-/// <summary>Where one answer lies in the bytes received: its status, its body, and whether the connection stays.</summary>
+/// <summary>
+/// Where one answer lies in the bytes received: its status, its body, and whether the connection stays.
+/// </summary>
 internal readonly record struct HttpReply(int Status, int BodyStart, int BodyLength, bool KeepAlive);
 
 /// <summary>Bytes that are no HTTP/1.1 answer (RFC 9112), or one that this reader does not speak.</summary>

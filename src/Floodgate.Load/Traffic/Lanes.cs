@@ -17,7 +17,9 @@ internal sealed record Tally(long Accepted, long Refused, long Errors, long Drop
     public long Offered => Accepted + Refused + Errors;
 }
 
-/// <summary>The lanes of one run: opened together, watched for answers that never come, summed up at any time.</summary>
+/// <summary>
+/// The lanes of one run: opened together, watched for answers that never come, summed up at any time.
+/// </summary>
 internal sealed class Lanes : IAsyncDisposable
 {
     private static readonly TimeSpan WatchEvery = TimeSpan.FromSeconds(1);
@@ -38,7 +40,8 @@ internal sealed class Lanes : IAsyncDisposable
 
     /// <summary>Opens all connections before the first request is sent.</summary>
     /// <exception cref="SocketException">The server does not listen.</exception>
-    public static async Task<Lanes> OpenAsync(LanePlan plan, int connections, TimeProvider time, CancellationToken cancel)
+    public static async Task<Lanes> OpenAsync(
+        LanePlan plan, int connections, TimeProvider time, CancellationToken cancel)
     {
         var lanes = new Lane[connections];
         for (var i = 0; i < connections; i++)
@@ -50,7 +53,9 @@ internal sealed class Lanes : IAsyncDisposable
         return new Lanes(lanes, plan, time);
     }
 
-    /// <summary>The sums so far. Lanes go on meanwhile, so sums of two counters may differ by what is in flight.</summary>
+    /// <summary>
+    /// The sums so far. Lanes go on meanwhile, so sums of two counters may differ by what is in flight.
+    /// </summary>
     public Tally Sum()
     {
         var latency = new Histogram();

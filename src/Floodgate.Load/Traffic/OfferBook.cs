@@ -12,7 +12,9 @@ internal enum OfferOutcome : byte
     /// <summary>The server said that it did nothing (4xx, 503).</summary>
     Refused,
 
-    /// <summary>No answer, or one that leaves open whether the server acted (broken connection, time-out, 500).</summary>
+    /// <summary>
+    /// No answer, or one that leaves open whether the server acted (broken connection, time-out, 500).
+    /// </summary>
     Error,
 }
 

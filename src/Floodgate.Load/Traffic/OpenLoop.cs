@@ -6,6 +6,11 @@ namespace Floodgate.Load.Traffic;
 /// <param name="WaitMax">An arrival that waits longer for a free connection is dropped.</param>
 internal sealed record OpenPlan(int RatePerSecond, int Count, TimeSpan WaitMax);
 
+/// <summary>What a loop did.</summary>
+/// <param name="Arrivals">Arrivals that came due.</param>
+/// <param name="Waited">Those of them that found every connection busy and had to wait; 0 in a closed loop.</param>
+internal sealed record LoopResult(long Arrivals, long Waited);
+
 /// <summary>
 /// Constant arrival: requests are sent when they are due, not when earlier ones are answered, because buyers do not
 /// wait for each other. Latency counts from the due moment, so a stall of the server shows in every request it
@@ -19,7 +24,7 @@ internal static class OpenLoop
     /// Runs the whole plan and returns when everything sent is settled. Returns how many arrivals came due: each of
     /// them is accepted, refused, an error or dropped.
     /// </summary>
-    public static async Task<long> RunAsync(
+    public static async Task<LoopResult> RunAsync(
         Lanes lanes, OpenPlan plan, TimeProvider time, CancellationToken cancel)
     {
         var desk = new ArrivalDesk<Lane>(time, plan.WaitMax);
@@ -36,7 +41,7 @@ internal static class OpenLoop
             TaskCreationOptions.LongRunning,
             TaskScheduler.Default);
         await desk.WhenIdleAsync();
-        return arrivals;
+        return new LoopResult(arrivals, desk.Waited);
     }
 
     private static int Pace(ArrivalDesk<Lane> desk, OpenPlan plan, TimeProvider time, CancellationToken cancel)
@@ -56,13 +61,21 @@ internal static class OpenLoop
 
     private static async Task DriveAsync(ArrivalDesk<Lane> desk, Lane lane, long scheduled, TimeProvider time)
     {
-        do
+        try
         {
-            if (!await lane.CarryAsync(scheduled))
+            do
             {
-                await Task.Delay(ReconnectPause, time);
+                if (!await lane.CarryAsync(scheduled))
+                {
+                    await Task.Delay(ReconnectPause, time);
+                }
             }
+            while (desk.TryNext(lane, out scheduled));
         }
-        while (desk.TryNext(lane, out scheduled));
+        catch (Exception bug)
+        {
+            // The edge of the loop: what a server does never throws here, so the run itself is wrong and must end.
+            desk.Fail(bug);
+        }
     }
 }

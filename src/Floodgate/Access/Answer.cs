@@ -16,7 +16,9 @@ public static class Answer
     [ThreadStatic]
     private static Scratch? scratch;
 
-    /// <summary>Answers with the JSON that <paramref name="write"/> makes of the value. Synchronous until the flush.</summary>
+    /// <summary>
+    /// Answers with the JSON that <paramref name="write"/> makes of the value. Synchronous until the flush.
+    /// </summary>
     public static Task WriteAsync<T>(HttpContext context, int status, T value, Action<Utf8JsonWriter, T> write)
     {
         var response = context.Response;

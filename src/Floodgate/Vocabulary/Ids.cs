@@ -2,7 +2,9 @@ using System.Security.Cryptography;
 
 namespace Floodgate.Vocabulary;
 
-/// <summary>The only source of ids: UUID version 7 (RFC 9562), ordered by time so that indexes grow at one end.</summary>
+/// <summary>
+/// The only source of ids: UUID version 7 (RFC 9562), ordered by time so that indexes grow at one end.
+/// </summary>
 public sealed class Ids(TimeProvider time)
 {
     /// <summary>A new id; its first 48 bits are the milliseconds of the clock.</summary>

@@ -5,7 +5,9 @@ namespace Floodgate.Vocabulary;
 /// <summary>An amount in minor units of one currency. Arithmetic is checked; currencies never mix.</summary>
 public readonly record struct Money(long AmountMinor, Currency Currency)
 {
-    /// <summary>The largest amount a JSON number carries exactly in every client (2^53 - 1; RFC 8259 section 6).</summary>
+    /// <summary>
+    /// The largest amount a JSON number carries exactly in every client (2^53 - 1; RFC 8259 section 6).
+    /// </summary>
     public const long AmountMinorMax = (1L << 53) - 1;
 
     /// <summary>Adds; both must be of one currency.</summary>

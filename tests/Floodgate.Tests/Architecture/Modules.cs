@@ -11,8 +11,8 @@ public static class Modules
 
     /// <summary>
     /// Namespaces below the root namespace, lowest first; sub-namespaces belong to their module. Storage.Database
-    /// comes first in Storage because leases and the log are tables in it; the Ledger comes right after Storage
-    /// because every stage posts to it and it knows none of them.
+    /// comes first in Storage because leases and the log are tables in it; the Ledger comes before the stages
+    /// because they post to it and it knows none of them: of other modules only Access, for its own routes.
     /// </summary>
     public static readonly string[] LowestFirst =
     [
@@ -20,8 +20,8 @@ public static class Modules
         "Storage.Database",
         "Storage.Coordination",
         "Storage.Log",
-        "Payment.Ledger",
         "Access",
+        "Payment.Ledger",
         "Checkout.Admission",
         "Checkout.Catalog",
         "Checkout.Holds",

@@ -30,6 +30,7 @@ public enum FakeFault
     RefusesButKeepsIt,
     FailsAndMakesItTwice,
     BreaksItsInvariants,
+    HangsUpAfterwards,
 }
 
 /// <summary>
@@ -92,10 +93,14 @@ internal sealed class FakeServer : IAsyncDisposable
     private void Map()
     {
         app.MapGet("/health/ready", () => Json("{}"));
-        app.MapGet("/metrics", () => "# HELP x y\nprocess_cpu_seconds_total 12.5\nprocess_resident_memory_bytes 5e7\n");
+        app.MapGet("/metrics", () => string.Create(
+            CultureInfo.InvariantCulture,
+            $"# HELP x y\nprocess_cpu_seconds_total {Environment.CpuUsage.TotalTime.TotalSeconds}\n"
+                + $"process_resident_memory_bytes {Environment.WorkingSet}\n"));
         app.MapPost("/v1/ops/no-op", () => Json("{}", 202));
         app.MapPost("/v1/payments", Pay);
-        app.MapPost("/v1/merchants", () => Json("{\"merchantId\":\"m\",\"name\":\"n\",\"key\":\"key-" + NextId() + "\"}", 201));
+        app.MapPost("/v1/merchants", () =>
+            Json("{\"merchantId\":\"m\",\"name\":\"n\",\"key\":\"key-" + NextId() + "\"}", 201));
         app.MapGet("/v1/payments", (int limit, string? starting_after) => Page(payments, limit, starting_after));
         app.MapGet("/v1/ops/provider/statement", (int limit, string? starting_after) =>
             Page(statement, limit, starting_after));
@@ -125,6 +130,11 @@ internal sealed class FakeServer : IAsyncDisposable
             var mine = ++posted == Victim ? fault : FakeFault.None;
             var payment = Accept(body);
             Process(payment, mine);
+            if (mine == FakeFault.HangsUpAfterwards)
+            {
+                request.HttpContext.Abort();
+            }
+
             return mine switch
             {
                 FakeFault.AnswersWithAnotherId => Json("{\"id\":\"" + payments[0]["id"] + "\"}", 202),

@@ -125,7 +125,9 @@ internal sealed class AnswerBook : IAsyncDisposable
         }
     }
 
-    /// <summary>Wallets and operations are decided on the locked rows and balances, in the order of their ids.</summary>
+    /// <summary>
+    /// Wallets and operations are decided on the locked rows and balances, in the order of their ids.
+    /// </summary>
     private async ValueTask SettleLockedAsync(Tx tx, List<Answered> answers, Changes changes)
     {
         if (answers.Count == 0)

@@ -62,6 +62,7 @@ public static class ChargesModule
         var settings = services.GetRequiredService<ChargesSettings>();
         var providers = settings.Providers;
         var time = services.GetRequiredService<TimeProvider>();
+        var random = services.GetRequiredService<Random>();
         IPaymentProvider gateway = providers.Gateway == GatewayKind.Http
             ? new HttpProvider(
                 new HttpProviderSettings(new Uri(providers.HttpUrl!))
@@ -80,7 +81,7 @@ public static class ChargesModule
                     Faults = providers.SimulatedFaults,
                 },
                 time,
-                Random.Shared);
+                random);
         return new ProviderGates(
             [
                 new(gateway, new CircuitBreaker(providers.Breaker, time)),
@@ -88,6 +89,6 @@ public static class ChargesModule
             ],
             settings,
             time,
-            Random.Shared.NextDouble);
+            random.NextDouble);
     }
 }

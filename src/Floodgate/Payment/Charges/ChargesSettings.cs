@@ -13,7 +13,8 @@ namespace Floodgate.Payment.Charges;
 /// <param name="WaitSecondsMax">The longest <c>Prefer: wait</c> (0 to 300; default 60).</param>
 /// <param name="StreamsMax">Event streams open at once (1 to 100,000; default 10,000).</param>
 /// <param name="RetryDelayMsFirst">
-/// Delay before a provider that was not reached, or cannot tell, is asked again; doubles (1 to 60,000; default 500).</param>
+/// Delay before a provider that was not reached, or cannot tell, is asked again; doubles (1 to 60,000; default
+/// 500).</param>
 /// <param name="RetryDelayMsMax">The longest such delay (1 to 600,000; default 10,000).</param>
 public sealed record ChargesSettings(
     int QueueMax = 20_000,

@@ -64,7 +64,8 @@ public sealed class PaymentBook : IAsyncDisposable
     /// Accepts a payment. Appends <c>payment.requested</c>. Idempotent by the merchant's key: N concurrent
     /// calls make one payment.
     /// </summary>
-    /// <exception cref="DatabaseUnavailableException">The database stayed away; the same key may be sent again.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database stayed away; the same key may be sent
+    /// again.</exception>
     public async ValueTask<Accepted> AcceptAsync(PaymentRequest request)
     {
         var key = (request.MerchantId, request.IdempotencyKey, false);
@@ -90,7 +91,8 @@ public sealed class PaymentBook : IAsyncDisposable
     /// <c>payment.operation-requested</c>. Idempotent by the merchant's key; a refusal is not remembered. Null when
     /// the queue is full or the key is in use: ask again.
     /// </summary>
-    /// <exception cref="DatabaseUnavailableException">The database stayed away; the same key may be sent again.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database stayed away; the same key may be sent
+    /// again.</exception>
     public async ValueTask<Asked?> AskAsync(OperationRequest request)
     {
         var key = (request.MerchantId, request.IdempotencyKey, true);

@@ -35,14 +35,6 @@ public sealed class PaymentChecks
     /// <summary>Why processing stands still by itself; null while all is well.</summary>
     public Exception? Failure => worker.Consumer.Failure ?? worker.Failure;
 
-    /// <summary>Breakers as numbers for the metrics: 0 closed, 1 half-open, 2 open.</summary>
-    public IEnumerable<(string Provider, int State)> Breakers => gates.All.Select(g => (g.Provider.Name, g.Breaker.State switch
-    {
-        Providers.BreakerState.Closed => 0,
-        Providers.BreakerState.HalfOpen => 1,
-        _ => 2,
-    }));
-
     /// <summary>How far processing is. Cheap.</summary>
     public async ValueTask<Progress> ProgressAsync(Tx tx) => new(
         await worker.Consumer.LagAsync(tx),

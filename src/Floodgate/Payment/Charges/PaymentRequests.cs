@@ -115,7 +115,9 @@ internal static class PaymentRequests
         return null;
     }
 
-    /// <summary>A name that a merchant gives: short and printable, so that it is safe in keys and logs of others.</summary>
+    /// <summary>
+    /// A name that a merchant gives: short and printable, so that it is safe in keys and logs of others.
+    /// </summary>
     public static Fault? FaultOf(string field, string? text) =>
         text is null || (text.Length is > 0 and <= TextLengthMax && !text.AsSpan().ContainsAnyExceptInRange('!', '~'))
             ? null

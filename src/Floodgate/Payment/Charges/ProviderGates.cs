@@ -76,8 +76,9 @@ internal sealed class ProviderGates(
             OperationKind.Refund => ProviderAction.Refund,
             _ => payment.Request.Capture ? ProviderAction.Charge : ProviderAction.Authorize,
         };
-        var amount = payment.Request.Amount with { AmountMinor = operation?.Amount ?? payment.Request.Amount.AmountMinor };
-        return new ProviderCall(task.Id, payment.Id, action, amount);
+        var asked = payment.Request.Amount;
+        return new ProviderCall(
+            task.Id, payment.Id, action, asked with { AmountMinor = operation?.Amount ?? asked.AmountMinor });
     }
 
     private long DueMs(int attempts) =>

@@ -21,7 +21,8 @@ internal sealed class ProvidersHttp(ProviderGates gates, ChargeWorker worker)
         routes.MapDemoOnly("POST", "/v1/ops/no-op", Who.Public, NoOpAsync);
     }
 
-    private SimulatedProvider? Simulated => gates.All.Select(g => g.Provider).OfType<SimulatedProvider>().FirstOrDefault();
+    private SimulatedProvider? Simulated =>
+        gates.All.Select(g => g.Provider).OfType<SimulatedProvider>().FirstOrDefault();
 
     private Task ShowBreakersAsync(HttpContext context, Caller caller) =>
         Answer.WriteAsync(context, 200, gates.All, static (json, gates) =>
@@ -128,7 +129,9 @@ internal sealed class ProvidersHttp(ProviderGates gates, ChargeWorker worker)
         await context.Response.CompleteAsync();
     }
 
-    /// <summary>Reads a payment's body and answers like its acceptance, doing nothing: what HTTP and JSON cost here.</summary>
+    /// <summary>
+    /// Reads a payment's body and answers like its acceptance, doing nothing: what HTTP and JSON cost here.
+    /// </summary>
     private static async Task NoOpAsync(HttpContext context, Caller caller)
     {
         if (await Body.ReadAsync(context, ChargesJson.Default.PaymentBody) is { } body)

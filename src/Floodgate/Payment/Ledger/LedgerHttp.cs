@@ -92,7 +92,8 @@ internal sealed class LedgerHttp(Journal journal)
             var own = new HashSet<long>();
             foreach (var id in entries.Select(e => e.AccountId).Distinct())
             {
-                if (await journal.FindAsync(id, context.RequestAborted) is { } account && account.MerchantId == merchant)
+                var account = await journal.FindAsync(id, context.RequestAborted);
+                if (account?.MerchantId == merchant)
                 {
                     own.Add(id);
                 }

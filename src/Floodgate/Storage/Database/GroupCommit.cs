@@ -16,14 +16,15 @@ public sealed record GroupCommitLimits(
 /// <summary>
 /// The primitive behind every hot command: commands that arrive while a transaction commits are decided
 /// together in the next one, in the order of their arrival, and answered after it is durable. No delay is
-/// added: a batch is whatever arrived meanwhile, so one lone command costs one plain transaction.
+/// added: a batch is whatever arrived meanwhile, so one lone command costs one plain transaction. With several
+/// writers, batches that run at the same time have no order among them.
 /// </summary>
 /// <remarks>
 /// <para>What a decision may rely on: it runs alone in its transaction with its whole batch; it may run again
 /// with the same commands (after a deadlock, or when the fate of a commit is not known), so a command must
 /// carry what makes it idempotent.</para>
-/// <para>A batch that fails for another reason than an unavailable database is tried command by command, so
-/// a poisonous command fails alone.</para>
+/// <para>A batch that fails for another reason than an unavailable database is tried again in halves, so a
+/// poisonous command fails alone, and costs its batch about twice the logarithm of its size in transactions.</para>
 /// </remarks>
 public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
 {
@@ -40,6 +41,9 @@ public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
     private readonly Channel<Pending> queue;
     private readonly Task[] loops;
     private readonly KeyValuePair<string, object?> tag;
+
+    // Zero until it is disposed: from then on what waits is given one more limit, not one for each batch.
+    private long stopsAt;
 
     /// <summary>Starts the loops.</summary>
     /// <param name="database">Where the batches are written.</param>
@@ -66,8 +70,9 @@ public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
     public int Waiting => queue.Reader.Count;
 
     /// <summary>
-    /// Takes the command and returns the task of its outcome, or null when the queue is full: refuse the caller at
-    /// once, with <c>Retry-After</c>. The task fails with <see cref="DatabaseUnavailableException"/> when the database
+    /// Takes the command and returns the task of its outcome, or null when the queue is full or being closed: refuse
+    /// the caller at once, with <c>Retry-After</c>. The task fails with <see cref="DatabaseUnavailableException"/>
+    /// when the database
     /// stayed away too long; the command may then still have had its effect.
     /// </summary>
     public Task<TOutcome>? TrySubmit(TCommand command)
@@ -76,7 +81,11 @@ public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
         return queue.Writer.TryWrite(pending) ? pending.Task : null;
     }
 
-    /// <summary>Like <see cref="TrySubmit"/> for workers: waits for room instead of refusing.</summary>
+    /// <summary>
+    /// Like <see cref="TrySubmit"/> for workers: waits for room instead of refusing. Cancelling ends that wait only; a
+    /// command that was taken is decided.
+    /// </summary>
+    /// <exception cref="ChannelClosedException">It is being closed.</exception>
     public async Task<TOutcome> SubmitAsync(TCommand command, CancellationToken cancel)
     {
         var pending = new Pending(command);
@@ -84,9 +93,13 @@ public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
         return await pending.Task;
     }
 
-    /// <summary>Takes no more commands, decides those that wait, and ends.</summary>
+    /// <summary>
+    /// Takes no more commands, decides those that wait, and ends. While the database is away, that takes no longer
+    /// than the limit of one batch and one attempt for each of the others.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
+        Interlocked.CompareExchange(ref stopsAt, time.GetTimestamp() | 1, 0); // Never 0.
         queue.Writer.TryComplete();
         await Task.WhenAll(loops);
     }
@@ -141,10 +154,9 @@ public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
             return;
         }
 
-        foreach (var pending in batch)
-        {
-            await CommitAsync([pending]);
-        }
+        var half = batch.Count / 2;
+        await CommitAsync([.. batch.Take(half)]);
+        await CommitAsync([.. batch.Skip(half)]);
     }
 
     private async Task<IReadOnlyList<TOutcome>> DecideAsync(IReadOnlyList<TCommand> commands)
@@ -154,17 +166,31 @@ public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
         {
             try
             {
-                var outcomes = await database.WriteAsync(tx => decide(tx, commands));
-                Invariant.Check(outcomes.Count == commands.Count, "every command of a batch has one outcome");
-                return outcomes;
+                return await database.WriteAsync(tx => DecideAsync(tx, commands));
             }
-            catch (DatabaseUnavailableException)
-                when (time.GetElapsedTime(startedAt).TotalMilliseconds < limits.GiveUpAfterMs)
+            catch (DatabaseUnavailableException) when (IsWorthWaiting(startedAt))
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(delayMs), time);
             }
         }
     }
+
+    // Counted before the commit: afterwards the commands would be decided a second time.
+    private async ValueTask<IReadOnlyList<TOutcome>> DecideAsync(Tx tx, IReadOnlyList<TCommand> commands)
+    {
+        var outcomes = await decide(tx, commands);
+        Invariant.Check(outcomes.Count == commands.Count, "every command of a batch has one outcome");
+        return outcomes;
+    }
+
+    private bool IsWorthWaiting(long startedAt)
+    {
+        var stopping = Interlocked.Read(ref stopsAt);
+        return IsRecent(startedAt) && (stopping == 0 || IsRecent(stopping));
+    }
+
+    private bool IsRecent(long timestamp) =>
+        time.GetElapsedTime(timestamp).TotalMilliseconds < limits.GiveUpAfterMs;
 
     private sealed class Pending(TCommand command)
         : TaskCompletionSource<TOutcome>(TaskCreationOptions.RunContinuationsAsynchronously)

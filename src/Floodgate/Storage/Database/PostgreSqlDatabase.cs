@@ -1,3 +1,4 @@
+using System.Data;
 using Npgsql;
 
 namespace Floodgate.Storage.Database;
@@ -9,22 +10,28 @@ internal sealed class PostgreSqlDatabase : Database
     private const long LogOwnerLock = 0x466C6F6F65;
 
     private readonly NpgsqlDataSource source;
+
+    // Counted by all; one stands for this object until it is disposed.
+    private readonly TaskCompletionSource unused = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int uses = 1;
+    private int disposals;
+
+    // Under the gate.
+    private readonly SemaphoreSlim logGate = new(1);
     private NpgsqlConnection? logOwner;
-    private int open;
 
     public PostgreSqlDatabase(DatabaseSettings settings)
     {
-        var text = new NpgsqlConnectionStringBuilder(settings.ConnectionString)
-        {
-            MaxPoolSize = settings.ConnectionsMax,
-            MaxAutoPrepare = 200,
-            AutoPrepareMinUsages = 2,
-            NoResetOnClose = true,
-            CommandTimeout = (settings.StatementTimeoutMs / 1000) + 1,
-            Timeout = 5,
-            ApplicationName = "floodgate",
-            Options = $"-c statement_timeout={settings.StatementTimeoutMs}",
-        };
+        var text = Parse(settings.ConnectionString);
+        text.MaxPoolSize = settings.ConnectionsMax;
+        text.MaxAutoPrepare = 200;
+        text.AutoPrepareMinUsages = 2;
+        text.NoResetOnClose = true;
+        text.IncludeFailedBatchedCommand = true;
+        text.CommandTimeout = (settings.StatementTimeoutMs / 1000) + 1;
+        text.Timeout = 5;
+        text.ApplicationName = "floodgate";
+        text.Options = $"{text.Options} -c statement_timeout={settings.StatementTimeoutMs}".TrimStart();
         source = NpgsqlDataSource.Create(text.ConnectionString);
         WritersMax = settings.WritersMax;
     }
@@ -33,120 +40,195 @@ internal sealed class PostgreSqlDatabase : Database
 
     public override int WritersMax { get; }
 
-    public override int OpenConnections => Volatile.Read(ref open);
+    public override int OpenConnections =>
+        Math.Max(0, Volatile.Read(ref uses) - (Volatile.Read(ref disposals) == 0 ? 1 : 0));
 
     public override ValueTask<T> WriteAsync<T>(Func<Tx, ValueTask<T>> work, CancellationToken cancel) =>
-        RunAsync("begin", work, cancel);
+        RunAsync("begin", isReadOnly: false, work, cancel);
 
     public override ValueTask<T> ReadAsync<T>(Func<Tx, ValueTask<T>> work, CancellationToken cancel) =>
-        RunAsync(null, work, cancel);
+        RunAsync(null, isReadOnly: true, work, cancel);
 
     public override ValueTask<T> ReadSnapshotAsync<T>(Func<Tx, ValueTask<T>> work, CancellationToken cancel) =>
-        RunAsync("begin isolation level repeatable read read only", work, cancel);
+        RunAsync("begin isolation level repeatable read read only", isReadOnly: true, work, cancel);
 
-    public override async ValueTask<int> MigrateAsync(IReadOnlyList<Migration> migrations, CancellationToken cancel)
-    {
-        await using var connection = await ConnectAsync(cancel);
-        await RunTextAsync(connection, $"select pg_advisory_lock({MigrationLock})", cancel);
-        try
-        {
-            await RunTextAsync(connection, MigrationSql.CreateTable, cancel);
-            var applied = 0;
-            foreach (var migration in migrations)
+    public override ValueTask<int> MigrateAsync(IReadOnlyList<Migration> migrations, CancellationToken cancel) =>
+        UseAsync(
+            async connection =>
             {
-                applied += await ApplyAsync(connection, migration, cancel);
-            }
+                var applied = 0;
+                foreach (var migration in migrations)
+                {
+                    applied += await ApplyAsync(connection, migration, cancel);
+                }
 
-            return applied;
-        }
-        finally
-        {
-            await RunTextAsync(connection, $"select pg_advisory_unlock({MigrationLock})", CancellationToken.None);
-        }
-    }
+                return applied;
+            },
+            cancel);
 
     public override async ValueTask<bool> TryOwnLogAsync(CancellationToken cancel)
     {
-        logOwner ??= await ConnectAsync(cancel);
-        await using var command = new NpgsqlCommand($"select pg_try_advisory_lock({LogOwnerLock})", logOwner);
-        return (bool)(await command.ExecuteScalarAsync(cancel))!;
+        ObjectDisposedException.ThrowIf(disposals > 0, this);
+        await logGate.WaitAsync(cancel);
+        try
+        {
+            if (logOwner is { FullState: not ConnectionState.Open })
+            {
+                await logOwner.DisposeAsync();
+                logOwner = null;
+            }
+
+            logOwner ??= await source.OpenConnectionAsync(cancel);
+            return await TryLockLogAsync();
+        }
+        catch (Exception error) when (PostgreSqlErrors.Translate(error) is { } translated)
+        {
+            throw translated;
+        }
+        finally
+        {
+            logGate.Release();
+        }
     }
 
     public override async ValueTask DisposeAsync()
     {
-        if (logOwner is not null)
+        if (Interlocked.Increment(ref disposals) == 1)
+        {
+            Release();
+        }
+
+        await unused.Task;
+        await logGate.WaitAsync();
+        try
+        {
+            await ReleaseLogAsync();
+            await source.DisposeAsync();
+        }
+        finally
+        {
+            logGate.Release();
+        }
+    }
+
+    private static NpgsqlConnectionStringBuilder Parse(string text)
+    {
+        try
+        {
+            return new NpgsqlConnectionStringBuilder(text);
+        }
+        catch (ArgumentException error)
+        {
+            // Without the text: it may hold a password.
+            throw new DatabaseUnavailableException(
+                $"Database:ConnectionString is not one of PostgreSQL: {error.Message} Write for example "
+                + "Host=db;Username=floodgate;Password=...;Database=floodgate, or leave it empty for SQLite.",
+                error);
+        }
+    }
+
+    private async ValueTask<T> RunAsync<T>(
+        string? begin, bool isReadOnly, Func<Tx, ValueTask<T>> work, CancellationToken cancel)
+    {
+        PostgreSqlTx? tx = null;
+        var result = await UseAsync(
+            async connection =>
+            {
+                tx = new PostgreSqlTx(connection, begin, isReadOnly);
+                try
+                {
+                    var value = await work(tx);
+                    await tx.CommitAsync();
+                    return value;
+                }
+                catch
+                {
+                    // Rethrown: an error of any kind must give the connection back without its transaction.
+                    await tx.RollbackAsync();
+                    throw;
+                }
+            },
+            cancel);
+        tx!.RunCommitted();
+        return result;
+    }
+
+    private async ValueTask<T> UseAsync<T>(Func<NpgsqlConnection, ValueTask<T>> use, CancellationToken cancel)
+    {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref disposals) > 0, this);
+        try
+        {
+            await using var connection = await source.OpenConnectionAsync(cancel);
+            Interlocked.Increment(ref uses);
+            try
+            {
+                return await use(connection);
+            }
+            finally
+            {
+                Release();
+            }
+        }
+        catch (Exception error) when (PostgreSqlErrors.Translate(error) is { } translated)
+        {
+            throw translated;
+        }
+    }
+
+    private void Release()
+    {
+        if (Interlocked.Decrement(ref uses) == 0)
+        {
+            unused.TrySetResult();
+        }
+    }
+
+    // Not cancelled: a lock that was taken while the answer was given up would belong to nobody who knows.
+    private async ValueTask<bool> TryLockLogAsync()
+    {
+        var isOwner = false;
+        try
+        {
+            await using var command = new NpgsqlCommand($"select pg_try_advisory_lock({LogOwnerLock})", logOwner);
+            isOwner = (bool)(await command.ExecuteScalarAsync())!;
+            return isOwner;
+        }
+        finally
+        {
+            if (!isOwner)
+            {
+                await logOwner!.DisposeAsync();
+                logOwner = null;
+            }
+        }
+    }
+
+    private async ValueTask ReleaseLogAsync()
+    {
+        if (logOwner is null || logOwner.FullState != ConnectionState.Open)
+        {
+            return;
+        }
+
+        try
         {
             await RunTextAsync(logOwner, "select pg_advisory_unlock_all()", CancellationToken.None);
             await logOwner.DisposeAsync();
         }
-
-        await source.DisposeAsync();
-    }
-
-    private async ValueTask<T> RunAsync<T>(string? begin, Func<Tx, ValueTask<T>> work, CancellationToken cancel)
-    {
-        var connection = await ConnectAsync(cancel);
-        Interlocked.Increment(ref open);
-        try
+        catch (NpgsqlException)
         {
-            var tx = new PostgreSqlTx(connection, begin);
-            T result;
-            try
-            {
-                result = await work(tx);
-                await tx.CommitAsync();
-            }
-            catch
-            {
-                // Rethrown: an error of any kind must give the connection back without its transaction.
-                await tx.RollbackAsync();
-                throw;
-            }
-
-            tx.RunCommitted();
-            return result;
-        }
-        catch (Exception error) when (IsUnavailable(error))
-        {
-            throw Unavailable(error);
-        }
-        finally
-        {
-            Interlocked.Decrement(ref open);
-            await connection.DisposeAsync();
+            // The session is gone, and the lock with it.
         }
     }
 
-    private async ValueTask<NpgsqlConnection> ConnectAsync(CancellationToken cancel)
-    {
-        try
-        {
-            return await source.OpenConnectionAsync(cancel);
-        }
-        catch (Exception error) when (IsUnavailable(error))
-        {
-            throw Unavailable(error);
-        }
-    }
-
-    // 40001 and 40P01 are lost races; 57xxx is a server that is going down or a cancelled statement.
-    private static bool IsUnavailable(Exception error) => error switch
-    {
-        PostgresException e => e.IsTransient || e.SqlState is "57014" or "28P01" or "3D000" or "28000",
-        NpgsqlException => true,
-        TimeoutException => true,
-        _ => false,
-    };
-
-    private static DatabaseUnavailableException Unavailable(Exception error) => new(
-        $"PostgreSQL is not available ({error.Message.ReplaceLineEndings(" ")}). "
-        + "Check Database:ConnectionString and that the server runs.",
-        error);
-
+    // The lock ends with the transaction: nothing to give back, whatever happens to the connection.
     private static async ValueTask<int> ApplyAsync(
         NpgsqlConnection connection, Migration migration, CancellationToken cancel)
     {
         await using var begun = await connection.BeginTransactionAsync(cancel);
+        await RunTextAsync(connection, "set local statement_timeout = 0", cancel);
+        await RunTextAsync(connection, $"select pg_advisory_xact_lock({MigrationLock})", cancel);
+        await RunTextAsync(connection, MigrationSql.CreateTable, cancel);
         await using var mark = new NpgsqlCommand(MigrationSql.PostgreSqlMark, connection);
         mark.Parameters.Add(new NpgsqlParameter<string> { TypedValue = migration.Name });
         var isNew = await mark.ExecuteNonQueryAsync(cancel);
@@ -159,9 +241,10 @@ internal sealed class PostgreSqlDatabase : Database
         return isNew;
     }
 
+    // A migration may take as long as it takes: the server's limit is lifted for it, so the driver's is too.
     private static async ValueTask RunTextAsync(NpgsqlConnection connection, string sql, CancellationToken cancel)
     {
-        await using var command = new NpgsqlCommand(sql, connection);
+        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
         await command.ExecuteNonQueryAsync(cancel);
     }
 }

@@ -1,3 +1,4 @@
+using System.Data;
 using Floodgate.Vocabulary;
 using Npgsql;
 
@@ -11,12 +12,16 @@ internal sealed class PostgreSqlTx : Tx
 {
     private readonly NpgsqlConnection connection;
     private readonly bool isTransaction;
-    private readonly List<(Statement Statement, int Command, int Rows, string Rule)> expected = [];
+    private readonly List<(int Command, Expectation Expectation)> expected = [];
     private NpgsqlBatch? batch;
     private int queuedResults;
     private bool hasBegun;
 
-    public PostgreSqlTx(NpgsqlConnection connection, string? begin)
+    /// <param name="connection">An open connection, for this transaction alone.</param>
+    /// <param name="begin">The text that begins it; null: each statement is a transaction of its own.</param>
+    /// <param name="isReadOnly">True when nothing may be written.</param>
+    public PostgreSqlTx(NpgsqlConnection connection, string? begin, bool isReadOnly)
+        : base(isReadOnly)
     {
         this.connection = connection;
         isTransaction = begin is not null;
@@ -26,41 +31,69 @@ internal sealed class PostgreSqlTx : Tx
         }
     }
 
-    public override void Queue(Statement statement, Rows rows)
+    internal async ValueTask CommitAsync()
     {
-        if (rows.Count > 0)
+        EndBeforeCommit();
+        if (!isTransaction || (!hasBegun && batch!.BatchCommands.Count == 1))
         {
-            Add(statement, rows);
+            return; // Nothing was asked of it: not even BEGIN was sent.
+        }
+
+        // Checked before COMMIT goes out: a broken expectation must still be able to roll back.
+        if (expected.Count > 0)
+        {
+            await SendAsync<int>(null);
+        }
+
+        Add("commit");
+        await SendAsync<int>(null);
+        hasBegun = false;
+    }
+
+    internal async ValueTask RollbackAsync()
+    {
+        End();
+        batch?.Dispose();
+        batch = null;
+        queuedResults = 0;
+        expected.Clear();
+        if (!hasBegun || connection.FullState != ConnectionState.Open)
+        {
+            return;
+        }
+
+        try
+        {
+            Add("rollback");
+            await SendAsync<int>(null);
+        }
+        catch (NpgsqlException)
+        {
+            // The connection is broken: the server rolls back by itself, the pool drops the connection, and
+            // the error that led here tells more than this one.
         }
     }
 
-    public override void Queue(Statement statement, Rows rows, int expectedRows, string rule)
+    private protected override void Add(Statement statement, Rows rows, Expectation? expectation)
     {
-        Invariant.Check(rows.Count > 0 || expectedRows == 0, rule);
-        if (rows.Count > 0)
+        AddCommand(statement, rows);
+        if (expectation is not null)
         {
-            Add(statement, rows);
-            expected.Add((statement, batch!.BatchCommands.Count - 1, expectedRows, rule));
+            expected.Add((batch!.BatchCommands.Count - 1, expectation));
         }
     }
 
-    public override async ValueTask<List<T>> QueryAsync<T>(Statement statement, Rows rows, Func<Row, T> map)
+    private protected override ValueTask<List<T>> RunAsync<T>(Statement statement, Rows rows, Func<Row, T> map)
     {
-        if (rows.Count == 0)
-        {
-            return [];
-        }
-
-        var skip = queuedResults;
-        Add(statement, rows);
-        return await ExecuteAsync(map, skip);
+        AddCommand(statement, rows);
+        return SendAsync(map);
     }
 
-    public override async ValueTask CopyAsync(string table, Column[] columns, Rows rows)
+    private protected override async ValueTask InsertAsync(string table, Column[] columns, Rows rows)
     {
         if (batch is not null)
         {
-            await ExecuteAsync<int>(null, 0);
+            await SendAsync<int>(null);
         }
 
         var names = string.Join(", ", columns.Select(c => c.Name));
@@ -78,62 +111,14 @@ internal sealed class PostgreSqlTx : Tx
         await copy.CompleteAsync();
     }
 
-    internal async ValueTask CommitAsync()
-    {
-        if (!isTransaction)
-        {
-            Invariant.Check(batch is null, "a read queues no statements");
-            return;
-        }
-
-        if (!hasBegun && batch!.BatchCommands.Count == 1)
-        {
-            return; // Nothing was asked of it: not even BEGIN was sent.
-        }
-
-        // Checked before COMMIT goes out: a broken expectation must still be able to roll back.
-        if (expected.Count > 0)
-        {
-            await ExecuteAsync<int>(null, 0);
-        }
-
-        Add("commit");
-        await ExecuteAsync<int>(null, 0);
-        hasBegun = false;
-    }
-
-    internal async ValueTask RollbackAsync()
-    {
-        batch?.Dispose();
-        batch = null;
-        if (!hasBegun || connection.FullState != System.Data.ConnectionState.Open)
-        {
-            return;
-        }
-
-        try
-        {
-            Add("rollback");
-            await ExecuteAsync<int>(null, 0);
-        }
-        catch (NpgsqlException)
-        {
-            // The connection is broken: the server rolls back by itself, the pool drops the connection, and
-            // the error that led here tells more than this one.
-        }
-    }
-
     private void Add(string sql)
     {
         batch ??= new NpgsqlBatch(connection);
         batch.BatchCommands.Add(new NpgsqlBatchCommand(sql));
     }
 
-    private void Add(Statement statement, Rows rows)
+    private void AddCommand(Statement statement, Rows rows)
     {
-        Invariant.Check(
-            ReferenceEquals(rows, Rows.None) || rows.Columns.Count == statement.Columns.Count,
-            "rows have the columns of their statement");
         batch ??= new NpgsqlBatch(connection);
         var command = new NpgsqlBatchCommand(statement.PostgreSql);
         foreach (var column in rows.Columns)
@@ -145,35 +130,42 @@ internal sealed class PostgreSqlTx : Tx
         queuedResults += statement.ReturnsRows ? 1 : 0;
     }
 
-    /// <summary>Sends the batch; maps the result that comes after <paramref name="skip"/> others.</summary>
-    private async ValueTask<List<T>> ExecuteAsync<T>(Func<Row, T>? map, int skip)
+    /// <summary>Sends the batch, maps the last result if a map is given, and checks what was expected.</summary>
+    private async ValueTask<List<T>> SendAsync<T>(Func<Row, T>? map)
     {
         using var sent = batch!;
+        var skip = map is null ? 0 : queuedResults - 1;
+        (int Command, Expectation Expectation)[] checks = [.. expected];
         batch = null;
         queuedResults = 0;
+        expected.Clear();
         hasBegun |= isTransaction;
         var results = new List<T>();
         await using (var reader = await sent.ExecuteReaderAsync())
         {
             for (; skip > 0; skip--)
             {
-                await reader.NextResultAsync();
+                Invariant.Check(await reader.NextResultAsync(), "each queued select has one result");
             }
 
+            Invariant.Check(map is null || reader.FieldCount > 0, "a query has a result");
             while (map is not null && await reader.ReadAsync())
             {
                 results.Add(map(new Row(reader)));
             }
+
+            // Errors of later statements and of the commit arrive here: disposing the reader may not tell them.
+            while (await reader.NextResultAsync())
+            {
+                Invariant.Check(map is null, "the result that is mapped is the last one of its batch");
+            }
         }
 
-        foreach (var (_, command, rows, rule) in expected)
+        foreach (var (command, expectation) in checks)
         {
-            Invariant.Check(
-                sent.BatchCommands[command].RecordsAffected == rows,
-                $"{rule}; expected {rows} rows, changed {sent.BatchCommands[command].RecordsAffected}");
+            expectation.Check(sent.BatchCommands[command].RecordsAffected);
         }
 
-        expected.Clear();
         return results;
     }
 }

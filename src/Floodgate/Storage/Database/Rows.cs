@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Text;
 using Floodgate.Vocabulary;
 using Npgsql;
 using SQLitePCL;
@@ -17,11 +19,44 @@ public abstract class Rows
 
     internal List<Values> Columns { get; } = [];
 
+    /// <summary>
+    /// True when both databases can keep the text: PostgreSQL has no NUL character, and a surrogate without its
+    /// partner is not Unicode. Ask at the edge, where text of strangers comes in, and refuse it there.
+    /// </summary>
+    public static bool CanKeep(ReadOnlySpan<char> text) =>
+        !text.Contains('\0') && (!text.ContainsAnyInRange('\uD800', '\uDFFF') || IsWhole(text));
+
     /// <summary>Starts a set with one row for each item; columns are added in the order of the statement's.</summary>
     public static RowsOf<T> Over<T>(IReadOnlyList<T> items) => new(items);
 
     /// <summary>Starts a set of one row.</summary>
     public static RowsOf<T> One<T>(T item) => new([item]);
+
+    /// <summary>Throws unless there is one column for each of the statement's, of its kind.</summary>
+    internal void CheckFit(IReadOnlyList<Column> columns)
+    {
+        Invariant.Check(Columns.Count == columns.Count, "rows have the columns of their statement");
+        Invariant.Check(Columns.Count > 0 || Count <= 1, "only a statement with columns is given many rows");
+        for (var i = 0; i < columns.Count; i++)
+        {
+            Invariant.Check(Columns[i].Kind == columns[i].Kind, $"{columns[i]} is given values of its kind");
+        }
+    }
+
+    private static bool IsWhole(ReadOnlySpan<char> text)
+    {
+        while (!text.IsEmpty)
+        {
+            if (Rune.DecodeFromUtf16(text, out _, out var length) != OperationStatus.Done)
+            {
+                return false;
+            }
+
+            text = text[length..];
+        }
+
+        return true;
+    }
 
     /// <summary>The values of one column, ready for either driver.</summary>
     internal abstract class Values
@@ -33,7 +68,8 @@ public abstract class Rows
         public abstract NpgsqlParameter ToParameter();
 
         /// <summary>Binds the value of one row to a prepared statement.</summary>
-        public abstract void Bind(sqlite3_stmt statement, int index, int row);
+        /// <returns>SQLite's code.</returns>
+        public abstract int Bind(sqlite3_stmt statement, int index, int row);
 
         /// <summary>Writes the value of one row to a binary COPY.</summary>
         public abstract void Write(NpgsqlBinaryImporter copy, int row);
@@ -52,7 +88,8 @@ public sealed class RowsOf<T> : Rows
     public RowsOf<T> Id(Func<T, Guid> value) => With(new Ids(Take(value)));
 
     /// <summary>Adds a text column; null is SQL null.</summary>
-    public RowsOf<T> Text(Func<T, string?> value) => With(new Texts(Take(value)));
+    /// <exception cref="ArgumentException">A text that <see cref="Rows.CanKeep"/> refuses.</exception>
+    public RowsOf<T> Text(Func<T, string?> value) => With(new Texts(Take(item => Kept(value(item)))));
 
     /// <summary>Adds an integer column.</summary>
     public RowsOf<T> Long(Func<T, long> value) => With(new Longs(Take(value)));
@@ -68,6 +105,10 @@ public sealed class RowsOf<T> : Rows
         Columns.Add(column);
         return this;
     }
+
+    private static string? Kept(string? text) => CanKeep(text)
+        ? text
+        : throw new ArgumentException("Text with a NUL character or half a surrogate pair cannot be kept.");
 
     private TValue[] Take<TValue>(Func<T, TValue> value)
     {
@@ -86,11 +127,11 @@ public sealed class RowsOf<T> : Rows
 
         public override NpgsqlParameter ToParameter() => new NpgsqlParameter<Guid[]> { TypedValue = values };
 
-        public override void Bind(sqlite3_stmt statement, int index, int row)
+        public override int Bind(sqlite3_stmt statement, int index, int row)
         {
             Span<byte> bytes = stackalloc byte[16];
             Invariant.Check(values[row].TryWriteBytes(bytes, bigEndian: true, out _), "a UUID has 16 bytes");
-            raw.sqlite3_bind_blob(statement, index, bytes);
+            return raw.sqlite3_bind_blob(statement, index, bytes);
         }
 
         public override void Write(NpgsqlBinaryImporter copy, int row) => copy.Write(values[row]);
@@ -102,17 +143,9 @@ public sealed class RowsOf<T> : Rows
 
         public override NpgsqlParameter ToParameter() => new NpgsqlParameter<string?[]> { TypedValue = values };
 
-        public override void Bind(sqlite3_stmt statement, int index, int row)
-        {
-            if (values[row] is { } text)
-            {
-                raw.sqlite3_bind_text(statement, index, text);
-            }
-            else
-            {
-                raw.sqlite3_bind_null(statement, index);
-            }
-        }
+        public override int Bind(sqlite3_stmt statement, int index, int row) => values[row] is { } text
+            ? raw.sqlite3_bind_text(statement, index, text)
+            : raw.sqlite3_bind_null(statement, index);
 
         public override void Write(NpgsqlBinaryImporter copy, int row)
         {
@@ -133,7 +166,7 @@ public sealed class RowsOf<T> : Rows
 
         public override NpgsqlParameter ToParameter() => new NpgsqlParameter<long[]> { TypedValue = values };
 
-        public override void Bind(sqlite3_stmt statement, int index, int row) =>
+        public override int Bind(sqlite3_stmt statement, int index, int row) =>
             raw.sqlite3_bind_int64(statement, index, values[row]);
 
         public override void Write(NpgsqlBinaryImporter copy, int row) => copy.Write(values[row]);
@@ -145,7 +178,7 @@ public sealed class RowsOf<T> : Rows
 
         public override NpgsqlParameter ToParameter() => new NpgsqlParameter<byte[][]> { TypedValue = values };
 
-        public override void Bind(sqlite3_stmt statement, int index, int row) =>
+        public override int Bind(sqlite3_stmt statement, int index, int row) =>
             raw.sqlite3_bind_blob(statement, index, values[row]);
 
         public override void Write(NpgsqlBinaryImporter copy, int row) => copy.Write(values[row]);

@@ -1,4 +1,3 @@
-using Floodgate.Vocabulary;
 using SQLitePCL;
 
 namespace Floodgate.Storage.Database;
@@ -9,6 +8,8 @@ namespace Floodgate.Storage.Database;
 /// </summary>
 internal sealed class SqliteConnection : IDisposable
 {
+    private const int BusyTimeoutMs = 5_000;
+
     private readonly sqlite3 handle;
     private readonly Dictionary<Statement, sqlite3_stmt> prepared = [];
 
@@ -22,15 +23,19 @@ internal sealed class SqliteConnection : IDisposable
         var code = raw.sqlite3_open_v2(file, out handle, flags | raw.SQLITE_OPEN_NOMUTEX, null);
         if (code != raw.SQLITE_OK)
         {
+            handle?.Dispose();
             throw new DatabaseUnavailableException(
                 $"SQLite cannot open {file} ({raw.sqlite3_errstr(code).utf8_to_string()}). Check Database:Directory.");
         }
 
-        raw.sqlite3_busy_timeout(handle, 5_000);
+        raw.sqlite3_busy_timeout(handle, BusyTimeoutMs);
     }
 
+    /// <summary>True between begin and the end of the transaction; some errors end it without being told.</summary>
+    public bool IsInTransaction => raw.sqlite3_get_autocommit(handle) == 0;
+
     /// <summary>Runs one or more statements without parameters or results.</summary>
-    public void Run(string sql) => Check(raw.sqlite3_exec(handle, sql));
+    public void Run(string sql) => Check(raw.sqlite3_exec(handle, sql), sql);
 
     /// <summary>Runs the statement for each row; returns how many rows it changed in all.</summary>
     public int Run(Statement statement, Rows rows)
@@ -53,10 +58,11 @@ internal sealed class SqliteConnection : IDisposable
     {
         var names = string.Join(", ", columns.Select(c => c.Name));
         var marks = string.Join(", ", columns.Select((_, i) => $"?{i + 1}"));
-        using var statement = Prepare($"insert into {table} ({names}) values ({marks})");
+        var sql = $"insert into {table} ({names}) values ({marks})";
+        using var statement = Prepare(sql);
         for (var row = 0; row < rows.Count; row++)
         {
-            Step<int>(statement, rows, row, null, null);
+            Step<int>((statement, sql), rows, row, null, null);
         }
     }
 
@@ -72,9 +78,6 @@ internal sealed class SqliteConnection : IDisposable
 
     private void ForEachRow<T>(Statement statement, Rows rows, Func<Row, T>? map, List<T>? results)
     {
-        Invariant.Check(
-            ReferenceEquals(rows, Rows.None) || rows.Columns.Count == statement.Columns.Count,
-            "rows have the columns of their statement");
         if (!prepared.TryGetValue(statement, out var handleOfStatement))
         {
             prepared.Add(statement, handleOfStatement = Prepare(statement.Sqlite));
@@ -82,41 +85,46 @@ internal sealed class SqliteConnection : IDisposable
 
         for (var row = 0; row < rows.Count; row++)
         {
-            Step(handleOfStatement, rows, row, map, results);
+            Step((handleOfStatement, statement.Sqlite), rows, row, map, results);
         }
     }
 
-    private void Step<T>(sqlite3_stmt statement, Rows rows, int row, Func<Row, T>? map, List<T>? results)
+    private void Step<T>(
+        (sqlite3_stmt Handle, string Sql) statement, Rows rows, int row, Func<Row, T>? map, List<T>? results)
     {
         var columns = rows.Columns;
         for (var i = 0; i < columns.Count; i++)
         {
-            columns[i].Bind(statement, i + 1, row);
+            Check(columns[i].Bind(statement.Handle, i + 1, row), statement.Sql);
         }
 
-        int code;
-        while ((code = raw.sqlite3_step(statement)) == raw.SQLITE_ROW)
+        try
         {
-            if (map is not null)
+            int code;
+            while ((code = raw.sqlite3_step(statement.Handle)) == raw.SQLITE_ROW)
             {
-                results!.Add(map(new Row(statement)));
+                if (map is not null)
+                {
+                    results!.Add(map(new Row(statement.Handle)));
+                }
             }
-        }
 
-        raw.sqlite3_reset(statement);
-        if (code != raw.SQLITE_DONE)
+            Check(code == raw.SQLITE_DONE ? raw.SQLITE_OK : code, statement.Sql);
+        }
+        finally
         {
-            Check(code);
+            // Also when the mapping throws: a statement left in its middle would go on there at its next use.
+            raw.sqlite3_reset(statement.Handle);
         }
     }
 
     private sqlite3_stmt Prepare(string sql)
     {
-        Check(raw.sqlite3_prepare_v2(handle, sql, out var statement));
+        Check(raw.sqlite3_prepare_v2(handle, sql, out var statement), sql);
         return statement;
     }
 
-    private void Check(int code)
+    private void Check(int code, string sql)
     {
         if (code == raw.SQLITE_OK)
         {
@@ -128,9 +136,11 @@ internal sealed class SqliteConnection : IDisposable
         {
             raw.SQLITE_BUSY or raw.SQLITE_LOCKED => new DatabaseUnavailableException(
                 message + " Another process writes to this file: stop it, or choose another Database:Directory."),
-            raw.SQLITE_FULL or raw.SQLITE_IOERR or raw.SQLITE_READONLY => new DatabaseUnavailableException(
-                message + " Check the disk of Database:Directory."),
-            _ => new InvalidOperationException(message),
+            raw.SQLITE_FULL or raw.SQLITE_IOERR or raw.SQLITE_READONLY or raw.SQLITE_CANTOPEN =>
+                new DatabaseUnavailableException(message + " Check the disk of Database:Directory."),
+            raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB => new DatabaseUnavailableException(
+                message + " The file in Database:Directory is damaged: restore a copy of it."),
+            _ => new StatementFailedException($"{message} The statement: {sql}"),
         };
     }
 }

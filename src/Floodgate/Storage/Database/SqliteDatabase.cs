@@ -1,63 +1,55 @@
 using System.Collections.Concurrent;
-using System.Threading.Channels;
-using Floodgate.Vocabulary;
 
 namespace Floodgate.Storage.Database;
 
 /// <summary>
 /// SQLite in one file: WAL, <c>synchronous = FULL</c>, so a commit is on the disk before it is answered. One
-/// thread writes. Transactions that wait while it commits share the next commit, each in a savepoint of its own,
-/// so that one that fails takes nobody with it.
+/// thread writes; reads run on their caller's thread, each in one transaction.
 /// </summary>
 internal sealed class SqliteDatabase : Database
 {
-    private const int SharedCommitMax = 256;
-    private const int WaitingMax = 10_000;
-
     // Set once, used by all.
     private readonly string file;
-    private readonly Channel<Job> jobs = Channel.CreateBounded<Job>(WaitingMax);
+    private readonly int readersMax;
     private readonly SemaphoreSlim readers;
+    private readonly SqliteConnection writerConnection;
+    private readonly SqliteWriter writer;
+    private readonly Lazy<Task> closing;
 
     // Taken and given back under the semaphore.
     private readonly ConcurrentBag<SqliteConnection> idleReaders = [];
 
-    // The writer thread's own.
-    private readonly SqliteConnection writer;
-    private readonly Thread writerThread;
-
+    private readonly Lock logGate = new();
     private FileStream? logOwner;
 
     public SqliteDatabase(DatabaseSettings settings)
     {
-        System.IO.Directory.CreateDirectory(settings.Directory);
-        file = Path.Combine(settings.Directory, "floodgate.db");
-        readers = new SemaphoreSlim(settings.ReadersMax);
-        writer = new SqliteConnection(file, readOnly: false);
-        writer.Run("pragma journal_mode = wal; pragma synchronous = full; pragma cache_size = -65536;"
+        file = FileIn(settings.Directory);
+        readersMax = settings.ReadersMax;
+        readers = new SemaphoreSlim(readersMax);
+        writerConnection = Open(
+            readOnly: false,
+            "pragma journal_mode = wal; pragma synchronous = full; pragma cache_size = -65536;"
             + "pragma foreign_keys = on; pragma wal_autocheckpoint = 1000");
-        writerThread = new Thread(Write) { IsBackground = true, Name = "sqlite-writer" };
-        writerThread.Start();
+        writer = new SqliteWriter(writerConnection);
+        closing = new Lazy<Task>(CloseAsync);
     }
 
     public override Dialect Dialect => Dialect.Sqlite;
 
     public override int WritersMax => 1;
 
-    public override int OpenConnections => 1 + idleReaders.Count;
+    public override int OpenConnections => readersMax - readers.CurrentCount + (writer.IsBusy ? 1 : 0);
 
-    public override async ValueTask<T> WriteAsync<T>(Func<Tx, ValueTask<T>> work, CancellationToken cancel)
-    {
-        var job = new Job<T>(work);
-        await jobs.Writer.WriteAsync(job, cancel);
-        return await job.Result;
-    }
+    public override ValueTask<T> WriteAsync<T>(Func<Tx, ValueTask<T>> work, CancellationToken cancel) =>
+        writer.RunAsync(work, cancel);
 
     public override async ValueTask<T> ReadAsync<T>(Func<Tx, ValueTask<T>> work, CancellationToken cancel)
     {
         await readers.WaitAsync(cancel);
         try
         {
+            ObjectDisposedException.ThrowIf(closing.IsValueCreated, this);
             return Read(work);
         }
         finally
@@ -69,196 +61,134 @@ internal sealed class SqliteDatabase : Database
     public override ValueTask<T> ReadSnapshotAsync<T>(Func<Tx, ValueTask<T>> work, CancellationToken cancel) =>
         ReadAsync(work, cancel); // Every read is in one transaction here already.
 
-    public override ValueTask<int> MigrateAsync(IReadOnlyList<Migration> migrations, CancellationToken cancel) =>
-        WriteAsync(
-            _ =>
-            {
-                writer.Run(MigrationSql.CreateTable);
-                return ValueTask.FromResult(migrations.Count(Apply));
-            },
-            cancel);
+    public override async ValueTask<int> MigrateAsync(
+        IReadOnlyList<Migration> migrations, CancellationToken cancel)
+    {
+        var applied = 0;
+        foreach (var migration in migrations)
+        {
+            applied += await writer.RunAsync(_ => ValueTask.FromResult(Apply(migration)), cancel);
+        }
+
+        return applied;
+    }
 
     public override ValueTask<bool> TryOwnLogAsync(CancellationToken cancel)
     {
-        try
+        lock (logGate)
         {
-            logOwner ??= new FileStream(
-                file + ".owner", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            return ValueTask.FromResult(true);
-        }
-        catch (IOException)
-        {
-            return ValueTask.FromResult(false); // Another process has it open: that is the answer.
+            ObjectDisposedException.ThrowIf(closing.IsValueCreated, this);
+            try
+            {
+                logOwner ??= new FileStream(
+                    file + ".owner", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+                return ValueTask.FromResult(true);
+            }
+            catch (IOException)
+            {
+                return ValueTask.FromResult(false); // Another process has it open: that is the answer.
+            }
         }
     }
 
-    public override ValueTask DisposeAsync()
+    public override ValueTask DisposeAsync() => new(closing.Value);
+
+    private async Task CloseAsync()
     {
-        // Twice is harmless: the channel is complete, the thread gone, the lists empty.
-        jobs.Writer.TryComplete();
-        writerThread.Join();
+        writer.Stop();
+        for (var i = 0; i < readersMax; i++)
+        {
+            await readers.WaitAsync();
+        }
+
         while (idleReaders.TryTake(out var reader))
         {
             reader.Dispose();
         }
 
-        writer.Dispose();
-        logOwner?.Dispose();
-        return ValueTask.CompletedTask;
-    }
-
-    private bool Apply(Migration migration)
-    {
-        if (writer.Query(MigrationSql.Mark, Rows.One(migration).Text(m => m.Name), _ => true).Count == 0)
+        writerConnection.Dispose();
+        lock (logGate)
         {
-            return false;
+            logOwner?.Dispose();
         }
 
-        writer.Run(Dialect.Sqlite.Render(migration.Sql, []));
-        return true;
+        readers.Release(readersMax); // Whoever still waits is told that it is closed.
+    }
+
+    private static string FileIn(string directory)
+    {
+        try
+        {
+            Directory.CreateDirectory(directory);
+            return Path.Combine(directory, "floodgate.db");
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new DatabaseUnavailableException(
+                $"Database:Directory cannot be used ({directory}: {error.Message}). Name a folder to write in.", error);
+        }
+    }
+
+    private SqliteConnection Open(bool readOnly, string pragmas)
+    {
+        var connection = new SqliteConnection(file, readOnly);
+        try
+        {
+            connection.Run(pragmas);
+            return connection;
+        }
+        catch
+        {
+            // Rethrown: whoever cannot use the connection cannot close it.
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    private int Apply(Migration migration)
+    {
+        writerConnection.Run(MigrationSql.CreateTable);
+        var mark = Rows.One(migration).Text(m => m.Name);
+        var isNew = writerConnection.Query(MigrationSql.Mark, mark, _ => true).Count == 1;
+        if (isNew)
+        {
+            writerConnection.Run(Dialect.Sqlite.Render(migration.Sql, []));
+        }
+
+        return isNew ? 1 : 0;
     }
 
     private T Read<T>(Func<Tx, ValueTask<T>> work)
     {
         if (!idleReaders.TryTake(out var connection))
         {
-            connection = new SqliteConnection(file, readOnly: true);
-            connection.Run("pragma query_only = on; pragma cache_size = -8192");
+            connection = Open(readOnly: true, "pragma query_only = on; pragma cache_size = -8192");
         }
 
+        var tx = new SqliteTx(connection, isReadOnly: true);
         try
         {
             connection.Run("begin");
             try
             {
-                return Completed(work(new SqliteTx(connection)));
+                return tx.Complete(work);
             }
             finally
             {
+                tx.End();
                 connection.Run("commit");
             }
         }
         finally
         {
-            idleReaders.Add(connection);
-        }
-    }
-
-    private void Write()
-    {
-        var batch = new List<Job>(SharedCommitMax);
-        while (WaitForJob())
-        {
-            while (batch.Count < SharedCommitMax && jobs.Reader.TryRead(out var job))
+            if (connection.IsInTransaction)
             {
-                batch.Add(job);
+                connection.Dispose(); // The commit failed: the next read must not begin inside it.
             }
-
-            CommitTogether(batch);
-            batch.Clear();
-        }
-    }
-
-    // The writer is a thread of its own because SQLite waits for the disk; it may block here.
-    private bool WaitForJob()
-    {
-        var waiting = jobs.Reader.WaitToReadAsync();
-        return waiting.IsCompletedSuccessfully
-            ? waiting.Result // tidy: blocking: it has completed.
-            : waiting.AsTask().GetAwaiter().GetResult(); // tidy: blocking: this thread exists to wait.
-    }
-
-    private void CommitTogether(List<Job> batch)
-    {
-        try
-        {
-            writer.Run("begin immediate");
-            foreach (var job in batch)
+            else
             {
-                RunInSavepoint(job);
+                idleReaders.Add(connection);
             }
-
-            writer.Run("commit");
-        }
-        catch (Exception error) // The edge of the writer's loop: every waiting caller gets the error.
-        {
-            TryRollback();
-            batch.ForEach(job => job.Fail(error));
-        }
-
-        batch.ForEach(job => job.Answer());
-    }
-
-    private void RunInSavepoint(Job job)
-    {
-        writer.Run("savepoint job");
-        try
-        {
-            job.Run(new SqliteTx(writer));
-        }
-        catch (Exception error) // The edge of one caller's work: the error is that caller's answer.
-        {
-            writer.Run("rollback to job");
-            job.Fail(error);
-        }
-
-        writer.Run("release job");
-    }
-
-    private void TryRollback()
-    {
-        try
-        {
-            writer.Run("rollback");
-        }
-        catch (InvalidOperationException)
-        {
-            // SQLite has rolled back by itself (disk full); the first error is the one to tell.
-        }
-    }
-
-    private static T Completed<T>(ValueTask<T> work)
-    {
-        Invariant.Check(work.IsCompleted, "work in a transaction waits for nothing but the transaction");
-        return work.GetAwaiter().GetResult(); // tidy: blocking: it has completed.
-    }
-
-    private abstract class Job
-    {
-        public abstract void Run(SqliteTx tx);
-
-        public abstract void Fail(Exception error);
-
-        public abstract void Answer();
-    }
-
-    private sealed class Job<T>(Func<Tx, ValueTask<T>> work) : Job
-    {
-        private readonly TaskCompletionSource<T> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private SqliteTx? done;
-        private Exception? failure;
-        private T? result;
-
-        public Task<T> Result => answer.Task;
-
-        public override void Run(SqliteTx tx)
-        {
-            result = Completed(work(tx));
-            done = tx;
-        }
-
-        public override void Fail(Exception error) => failure ??= error;
-
-        public override void Answer()
-        {
-            if (failure is not null)
-            {
-                answer.SetException(failure);
-                return;
-            }
-
-            done!.RunCommitted();
-            answer.SetResult(result!);
         }
     }
 }

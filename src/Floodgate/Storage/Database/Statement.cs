@@ -1,3 +1,5 @@
+using System.Text.RegularExpressions;
+
 namespace Floodgate.Storage.Database;
 
 /// <summary>The type of one column of the rows that a statement is given.</summary>
@@ -37,10 +39,11 @@ public readonly record struct Column(string Name, ColumnKind Kind)
 /// given columns: on PostgreSQL all rows at once through <c>unnest</c>; on SQLite the prepared statement
 /// runs once for each row, which costs there about what one large statement would. Write every statement
 /// so that both mean the same: no aggregate over <c>{rows}</c>, <c>where true</c> before
-/// <c>on conflict</c>. <c>{for update}</c> locks rows on PostgreSQL and is empty on SQLite, which has one
-/// writer.
+/// <c>on conflict</c>, no order of the whole result (rows that belong together carry a key), and no two rows
+/// that change the same one. <c>{for update}</c> locks rows on PostgreSQL and is empty on SQLite, which has
+/// one writer.
 /// </summary>
-public sealed class Statement
+public sealed partial class Statement
 {
     private readonly Column[] columns;
 
@@ -52,14 +55,16 @@ public sealed class Statement
     {
     }
 
-    /// <summary>Declares a statement whose text differs between the two; the reason belongs in a comment there.</summary>
+    /// <summary>
+    /// Declares a statement whose text differs between the two; the reason belongs in a comment there.
+    /// </summary>
     public Statement(string postgreSql, string sqlite, Column[] columns)
     {
         this.columns = columns;
         PostgreSql = Dialect.PostgreSql.Render(postgreSql, columns);
         Sqlite = Dialect.Sqlite.Render(sqlite, columns);
-        ReturnsRows = PostgreSql.StartsWith("select", StringComparison.Ordinal)
-            || PostgreSql.Contains("returning", StringComparison.Ordinal);
+        Writes = !ReadStart().IsMatch(PostgreSql) || WriteInside().IsMatch(PostgreSql);
+        ReturnsRows = !Writes || PostgreSql.Contains("returning", StringComparison.OrdinalIgnoreCase);
     }
 
     /// <summary>The columns of <c>{rows}</c>.</summary>
@@ -70,4 +75,13 @@ public sealed class Statement
     internal string Sqlite { get; }
 
     internal bool ReturnsRows { get; }
+
+    internal bool Writes { get; }
+
+    [GeneratedRegex(@"^\s*(select|with)\b", RegexOptions.IgnoreCase)]
+    private static partial Regex ReadStart();
+
+    // PostgreSQL lets a select write through its "with" clauses.
+    [GeneratedRegex(@"\b(insert\s+into|delete\s+from|(?<!for\s+)update\s+\w+\s+set)\b", RegexOptions.IgnoreCase)]
+    private static partial Regex WriteInside();
 }

@@ -7,7 +7,8 @@ namespace Floodgate.Storage.Log;
 /// The key-parallel consumer: thousands of events in work at once, one at a time for each key, in the key's order.
 /// It fetches whole ranges, never waits for a handler before it fetches again, and stops fetching only when
 /// <see cref="LogSettings.InFlightMax"/> are in work. A failing event is tried again by the
-/// <see cref="RetryPolicy"/>, then becomes a dead letter; its partition goes on all the while.
+/// <see cref="RetryPolicy"/>, then becomes a dead letter; its partition goes on all the while. An unavailable
+/// database is waited for, however long, and never makes a dead letter.
 /// </summary>
 public sealed class Consumer<TMessage>
     where TMessage : class
@@ -19,17 +20,17 @@ public sealed class Consumer<TMessage>
     private readonly LogSettings settings;
     private readonly RetryPolicy retry;
     private readonly ConsumerTools tools;
+
+    // Shared by the loops and the lanes; each is thread-safe.
+    private readonly Lanes<Work> lanes = new();
+    private readonly Signal idle = new();
     private readonly CancellationTokenSource giveUp = new();
-
-    // Under the lanes' lock: for each key in work, what waits behind it.
-    private readonly Dictionary<string, Queue<Delivery<TMessage>>?> lanes = [];
-    private TaskCompletionSource? room;
-    private int inFlight;
-
-    // Swapped by the operator.
-    private volatile TaskCompletionSource resumed = new();
-    private volatile bool isPaused;
     private volatile Offsets? offsets;
+    private Exception? failure;
+
+    // Swapped by the operator under the gate; null while it runs.
+    private readonly Lock gate = new();
+    private volatile TaskCompletionSource? resumed;
 
     /// <summary>Makes the consumer; <see cref="RunAsync"/> starts it.</summary>
     public Consumer(
@@ -48,52 +49,62 @@ public sealed class Consumer<TMessage>
     }
 
     /// <summary>Events in work now, waiting ones of the same key included.</summary>
-    public int InFlight => Volatile.Read(ref inFlight);
+    public int InFlight => lanes.Count;
 
     /// <summary>Why it stopped by itself: a violated invariant or a bug. Null while all is well.</summary>
-    public Exception? Failure { get; private set; }
-
-    /// <summary>Events in the log that the group has not committed; 0 before it runs.</summary>
-    public ValueTask<long> LagAsync(Tx tx) => offsets?.LagAsync(tx) ?? ValueTask.FromResult(0L);
+    public Exception? Failure => Volatile.Read(ref failure);
 
     /// <summary>True between <see cref="Pause"/> and <see cref="Resume"/>.</summary>
-    public bool IsPaused => isPaused;
+    public bool IsPaused => resumed is not null;
 
     /// <summary>Raised once, before the first event: the group's offsets, to be committed with the effects.</summary>
     public event Action<Offsets>? Started;
 
-    /// <summary>Stops fetching; what is in work is finished.</summary>
+    /// <summary>Events in the log that the group has not committed; 0 before it runs.</summary>
+    public ValueTask<long> LagAsync(Tx tx) => offsets?.LagAsync(tx) ?? ValueTask.FromResult(0L);
+
+    /// <summary>Hands out no more events; what is in work is finished. Twice is harmless.</summary>
     public void Pause()
     {
-        resumed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        isPaused = true;
+        lock (gate)
+        {
+            resumed ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
     }
 
-    /// <summary>Fetches again.</summary>
+    /// <summary>Hands out events again.</summary>
     public void Resume()
     {
-        isPaused = false;
-        resumed.TrySetResult();
+        lock (gate)
+        {
+            resumed?.TrySetResult();
+            resumed = null;
+        }
     }
 
     /// <summary>
-    /// Reads and hands out until cancelled; then waits up to <see cref="LogSettings.StopWithinMs"/> for what
-    /// is in work. What is not finished by then is delivered again at the next start.
+    /// Reads and hands out until cancelled, or until it fails (<see cref="Failure"/>); then waits up to
+    /// <see cref="LogSettings.StopWithinMs"/> for what is in work. What is not finished by then is delivered again
+    /// to the next consumer of the group. Runs once.
     /// </summary>
     public async Task RunAsync(CancellationToken stop)
     {
-        var reader = await log.SubscribeAsync(plan.Group, plan.Topics, stop);
-        offsets = new Offsets(reader, database);
-        Started?.Invoke(offsets);
-        var flushing = FlushAsync(stop);
+        Invariant.Check(offsets is null, "a consumer runs once");
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(stop, giveUp.Token);
+        ILogReader? reader = null;
+        var flushing = Task.CompletedTask;
         try
         {
-            while (!stop.IsCancellationRequested && Failure is null)
+            reader = await SubscribeAsync(ending.Token);
+            offsets = new Offsets(reader, database);
+            Started?.Invoke(offsets);
+            flushing = FlushAsync(ending.Token);
+            while (!ending.IsCancellationRequested)
             {
-                await FetchOnceAsync(reader, stop);
+                await FetchOnceAsync(reader, ending.Token);
             }
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (ending.IsCancellationRequested)
         {
             // The normal end.
         }
@@ -102,129 +113,139 @@ public sealed class Consumer<TMessage>
             Stop(error);
         }
 
-        await DrainAsync();
-        await flushing;
+        if (reader is not null)
+        {
+            await DrainAsync();
+            await flushing;
+            await reader.DisposeAsync();
+        }
+    }
+
+    private async Task<ILogReader> SubscribeAsync(CancellationToken stop)
+    {
+        while (true)
+        {
+            try
+            {
+                return await log.SubscribeAsync(plan.Group, plan.Topics, stop);
+            }
+            catch (DatabaseUnavailableException error)
+            {
+                await AwayAsync(error, stop);
+            }
+        }
     }
 
     private async Task FetchOnceAsync(ILogReader reader, CancellationToken stop)
     {
+        // Refills in gulps: a fetch for every finished event would be a query for every event.
+        var gulp = Math.Min(settings.FetchMax, Math.Max(1, settings.InFlightMax / 4));
+        await lanes.WhenAtMostAsync(settings.InFlightMax - gulp).WaitAsync(stop);
+        IReadOnlyList<LoggedEvent> events;
         try
         {
-            if (isPaused)
-            {
-                await resumed.Task.WaitAsync(stop);
-            }
-
-            await WaitForRoomAsync(stop);
-            var free = settings.InFlightMax - InFlight;
-            var events = await reader.FetchAsync(Math.Min(free, settings.FetchMax), stop);
-            offsets!.Start(events);
-            Interlocked.Add(ref inFlight, events.Count);
-            await PrepareAsync(events, stop);
+            events = await reader.FetchAsync(Math.Min(settings.InFlightMax - InFlight, settings.FetchMax), stop);
         }
         catch (DatabaseUnavailableException error)
         {
-            tools.Log.DatabaseAway(plan.Group, error.Message);
-            await Task.Delay(TimeSpan.FromMilliseconds(settings.PollMs), tools.Time, stop);
+            await AwayAsync(error, stop);
+            return;
+        }
+
+        // A pause may have come while the fetch waited: its events are held back, not in work.
+        while (resumed is { } pause)
+        {
+            await pause.Task.WaitAsync(stop);
+        }
+
+        var items = await PrepareAsync(events, stop);
+        offsets!.Start(events);
+        foreach (var item in items)
+        {
+            HandOut(item);
         }
     }
 
-    private async Task PrepareAsync(IReadOnlyList<LoggedEvent> events, CancellationToken stop)
+    private async Task<List<Work>> PrepareAsync(IReadOnlyList<LoggedEvent> events, CancellationToken stop)
     {
-        IReadOnlyList<Prepared<TMessage>>? prepared = null;
-        while (prepared is null)
+        while (true)
         {
             try
             {
-                prepared = await plan.PrepareAsync(events, stop);
+                var prepared = await plan.PrepareAsync(events, stop);
+                Invariant.Check(prepared.Count == events.Count, "each event of a fetch is prepared");
+                return [.. events.Select((e, i) => new Work(e, prepared[i]))];
             }
             catch (DatabaseUnavailableException error)
             {
-                // The events are started and must not be fetched again: wait here for the database.
-                tools.Log.DatabaseAway(plan.Group, error.Message);
-                await Task.Delay(retry.DelayAfter(1, tools.Chance()) ?? TimeSpan.Zero, tools.Time, stop);
+                await AwayAsync(error, stop); // The events were fetched and will not be again: wait here.
             }
-        }
-
-        for (var i = 0; i < events.Count; i++)
-        {
-            if (prepared[i].Message is { } message)
+            catch (Exception error) // The edge of a plan: one event must not hold up the others of its fetch.
+                when (error is not InvariantViolatedException
+                    && !(error is OperationCanceledException && stop.IsCancellationRequested))
             {
-                Dispatch(new Delivery<TMessage>(events[i], message));
-            }
-            else
-            {
-                _ = SettleAsync(events[i], prepared[i].Error);
+                tools.Log.PreparedAlone(plan.Group, events.Count, error);
+                return [.. events.Select(e => new Work(e, null))];
             }
         }
     }
 
-    private async Task SettleAsync(LoggedEvent e, string? error)
+    private void HandOut(Work item)
     {
-        if (error is not null)
+        if (item.Prepared is { IsDone: true })
         {
-            await BuryAsync(e, error, attempts: 1);
+            offsets!.Finish(item.Event);
+            SetIdle();
         }
-
-        offsets!.Finish(e);
-        Leave();
+        else if (lanes.Enter(item.Event.Key, item))
+        {
+            // On the pool, so that a handler that is busy before its first await does not hold up the fetching.
+            _ = Task.Run(() => RunLaneAsync(item));
+        }
     }
 
-    private void Dispatch(Delivery<TMessage> delivery)
+    private async Task RunLaneAsync(Work first)
     {
-        lock (lanes)
+        for (var item = first; item is not null;)
         {
-            if (lanes.TryGetValue(delivery.Event.Key, out var waiting))
+            try
             {
-                (lanes[delivery.Event.Key] = waiting ?? new()).Enqueue(delivery);
-                return;
+                if (await HandleAsync(item))
+                {
+                    offsets!.Finish(item.Event);
+                }
+            }
+            catch (Exception error) // The edge of a lane: nobody awaits it, a lost error would block its key.
+            {
+                Stop(error);
             }
 
-            lanes.Add(delivery.Event.Key, null);
+            lanes.Leave(item.Event.Key, out item);
         }
 
-        _ = RunLaneAsync(delivery);
+        SetIdle();
     }
 
-    private async Task RunLaneAsync(Delivery<TMessage> delivery)
+    // Nothing in work: what is finished and not committed goes now, so that an idle log has no lag.
+    private void SetIdle()
     {
-        var key = delivery.Event.Key;
-        for (Delivery<TMessage>? next = delivery; next is not null; next = NextOf(key))
+        if (lanes.Count == 0)
         {
-            var isDone = await HandleAsync(next);
-            if (isDone)
-            {
-                offsets!.Finish(next.Event);
-            }
-
-            Leave();
+            idle.Set();
         }
     }
 
-    private Delivery<TMessage>? NextOf(string key)
+    /// <summary>True when the event is finished, by its effect or a dead letter; false when it is given up.</summary>
+    private async Task<bool> HandleAsync(Work item)
     {
-        lock (lanes)
-        {
-            if (lanes[key] is { Count: > 0 } waiting)
-            {
-                return waiting.Dequeue();
-            }
-
-            lanes.Remove(key);
-            return null;
-        }
-    }
-
-    /// <summary>True when the event is finished, by its effect or as a dead letter; false when the process stops.</summary>
-    private async Task<bool> HandleAsync(Delivery<TMessage> delivery)
-    {
+        var attempts = 0;
         var delay = TimeSpan.Zero;
-        for (var attempts = 1; ; attempts++)
+        while (true)
         {
             try
             {
                 await Task.Delay(delay, tools.Time, giveUp.Token);
-                await plan.HandleAsync(delivery, giveUp.Token);
+                await TryAsync(item);
                 return true;
             }
             catch (OperationCanceledException) when (giveUp.IsCancellationRequested)
@@ -236,12 +257,19 @@ public sealed class Consumer<TMessage>
                 Stop(error);
                 return false;
             }
+            catch (DatabaseUnavailableException)
+            {
+                // Not the event's fault, so not counted. Thousands may come here: the loops log it once a poll.
+                tools.Log.HandlerWaits(plan.Group);
+                delay = TimeSpan.FromMilliseconds(settings.PollMs * (0.5 + (tools.Chance() / 2)));
+            }
             catch (Exception error) // The edge of a handler: counted, logged, tried again, then dead-lettered.
             {
-                tools.Log.HandlerFailed(plan.Group, delivery.Event, attempts, error);
-                if (retry.DelayAfter(attempts, tools.Chance()) is not { } longer)
+                attempts++;
+                tools.Log.HandlerFailed(plan.Group, item.Event, attempts, error);
+                if (error is BadEventException || retry.DelayAfter(attempts, tools.Chance()) is not { } longer)
                 {
-                    return await BuryAsync(delivery.Event, error.Message, attempts);
+                    return await BuryAsync(item.Event, DeadLetter.Storable(error.Message), attempts);
                 }
 
                 delay = longer;
@@ -249,7 +277,21 @@ public sealed class Consumer<TMessage>
         }
     }
 
-    /// <summary>Writes the dead letter, however long the database takes to come back; false when the process stops.</summary>
+    private async Task TryAsync(Work item)
+    {
+        var prepared = item.Prepared ?? (await plan.PrepareAsync([item.Event], giveUp.Token))[0];
+        if (prepared.Error is { } error)
+        {
+            throw new BadEventException(error);
+        }
+
+        if (prepared.Message is { } message)
+        {
+            await plan.HandleAsync(new Delivery<TMessage>(item.Event, message), giveUp.Token);
+        }
+    }
+
+    /// <summary>Writes the dead letter, however long the database is away; false when it is given up.</summary>
     private async Task<bool> BuryAsync(LoggedEvent e, string error, int attempts)
     {
         var letter = new DeadLetter(
@@ -262,14 +304,17 @@ public sealed class Consumer<TMessage>
                 await database.WriteAsync(tx =>
                 {
                     LogSql.Insert(tx, [letter]);
-                    return ValueTask.FromResult(0);
+                    offsets!.CommitWith(tx, [e]);
+                    return ValueTask.FromResult(true);
                 });
                 tools.Log.Buried(plan.Group, e, error);
                 return true;
             }
             catch (DatabaseUnavailableException)
             {
-                await Task.Delay(TimeSpan.FromMilliseconds(settings.PollMs), tools.Time, CancellationToken.None);
+                // Giving up ends the wait and then the loop, without an exception.
+                await Task.Delay(TimeSpan.FromMilliseconds(settings.PollMs), tools.Time, giveUp.Token)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
 
@@ -278,76 +323,68 @@ public sealed class Consumer<TMessage>
 
     private void Stop(Exception error)
     {
-        Failure = error;
-        tools.Log.Stopped(plan.Group, error);
-        giveUp.Cancel();
+        if (Interlocked.CompareExchange(ref failure, error, null) is null)
+        {
+            tools.Log.Stopped(plan.Group, error);
+            _ = giveUp.CancelAsync(); // Not awaited: it ends thousands of waits, each of which may come here.
+        }
     }
 
-    private void Leave()
+    private Task AwayAsync(DatabaseUnavailableException error, CancellationToken stop)
     {
-        TaskCompletionSource? waiting;
-        lock (lanes)
-        {
-            inFlight--;
-            waiting = room;
-            room = null;
-        }
-
-        waiting?.TrySetResult();
-    }
-
-    // Refills in gulps: a fetch for every finished event would be a query for every event.
-    private async Task WaitForRoomAsync(CancellationToken stop)
-    {
-        var gulp = Math.Min(settings.FetchMax, Math.Max(1, settings.InFlightMax / 4));
-        while (true)
-        {
-            Task wait;
-            lock (lanes)
-            {
-                if (settings.InFlightMax - inFlight >= gulp)
-                {
-                    return;
-                }
-
-                room ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                wait = room.Task;
-            }
-
-            await wait.WaitAsync(stop);
-        }
+        tools.Log.DatabaseAway(plan.Group, error.Message);
+        return Task.Delay(TimeSpan.FromMilliseconds(settings.PollMs), tools.Time, stop);
     }
 
     private async Task DrainAsync()
     {
-        var startedAt = tools.Time.GetTimestamp();
-        while (InFlight > 0 && tools.Time.GetElapsedTime(startedAt).TotalMilliseconds < settings.StopWithinMs)
+        try
         {
-            await Task.Delay(TimeSpan.FromMilliseconds(10), tools.Time);
+            await lanes.WhenAtMostAsync(0).WaitAsync(TimeSpan.FromMilliseconds(settings.StopWithinMs), tools.Time);
+        }
+        catch (TimeoutException)
+        {
+            tools.Log.LeftUnfinished(plan.Group, InFlight);
         }
 
-        await giveUp.CancelAsync();
-        await offsets!.FlushAsync(CancellationToken.None);
+        _ = giveUp.CancelAsync(); // Not awaited: what it cancels must not delay the stop.
+        try
+        {
+            await offsets!.FlushAsync(CancellationToken.None);
+        }
+        catch (DatabaseUnavailableException error)
+        {
+            tools.Log.DatabaseAway(plan.Group, error.Message); // The events are delivered again, that is all.
+        }
     }
 
-    /// <summary>Offsets of events without an effect of their own are made durable once a second.</summary>
+    /// <summary>
+    /// Makes durable the offsets that no effect took along: once a poll, and at once when nothing is in work.
+    /// </summary>
     private async Task FlushAsync(CancellationToken stop)
     {
         while (!stop.IsCancellationRequested)
         {
             try
             {
-                await Task.Delay(TimeSpan.FromMilliseconds(settings.PollMs), tools.Time, stop);
+                await idle.WaitAsync(TimeSpan.FromMilliseconds(settings.PollMs), tools.Time, stop);
                 await offsets!.FlushAsync(stop);
             }
             catch (DatabaseUnavailableException error)
             {
                 tools.Log.DatabaseAway(plan.Group, error.Message);
             }
-            catch (OperationCanceledException)
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
                 return;
             }
+            catch (Exception error) // The edge of the loop: offsets that stand still would hide behind good health.
+            {
+                Stop(error);
+            }
         }
     }
+
+    /// <summary>An event in work; not prepared when its fetch could not be prepared as a whole.</summary>
+    private sealed record Work(LoggedEvent Event, Prepared<TMessage>? Prepared);
 }

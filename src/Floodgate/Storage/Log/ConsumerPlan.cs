@@ -12,11 +12,15 @@ public sealed record Delivery<TMessage>(LoggedEvent Event, TMessage Message);
 /// <param name="Group">The consumer group.</param>
 /// <param name="Topics">What it reads.</param>
 /// <param name="PrepareAsync">
-/// Turns the events of one fetch into messages, loading in bulk what they need; null for an event to skip. An event
-/// that cannot be read makes its element a <see cref="BadEventException"/> through <see cref="Prepared{T}"/>.</param>
+/// Turns the events of one fetch into messages, one for each in their order, loading in bulk what they need. What it
+/// loads may be older than the effect of earlier events of the same key, which can still be in work. While it
+/// finds the database away it is called again; when it throws otherwise, it is called again for each event alone,
+/// as a part of that event's tries.</param>
 /// <param name="HandleAsync">
-/// Handles one message; completes when its effect is durable. An exception means: try again. Idempotent, because
-/// events are delivered at least once.</param>
+/// Handles one message; completes when its effect is durable. An exception means: try again; a
+/// <see cref="Database.DatabaseUnavailableException"/> does not count as a try, a <see cref="BadEventException"/> is
+/// the last one. Idempotent, because events are delivered at least once. Its token is cancelled when the consumer
+/// gives up what is in work.</param>
 public sealed record ConsumerPlan<TMessage>(
     string Group,
     IReadOnlyList<Topic> Topics,

@@ -16,7 +16,23 @@ public sealed record DeadLetter(
     string Error,
     int Attempts,
     string State,
-    long AtMs);
+    long AtMs)
+{
+    private const int ErrorMax = 1_000;
+
+    /// <summary>
+    /// An error's message in a form that every database stores: short, and without the NUL and lone surrogates that
+    /// PostgreSQL refuses. A letter that cannot be written would block its key.
+    /// </summary>
+    internal static string Storable(string error) => string.Create(
+        Math.Min(error.Length, ErrorMax), error, static (text, from) =>
+        {
+            for (var i = 0; i < text.Length; i++)
+            {
+                text[i] = char.IsControl(from[i]) ? ' ' : char.IsSurrogate(from[i]) ? '?' : from[i];
+            }
+        });
+}
 
 /// <summary>The desk of dead letters: look at them, send them again, or give them up.</summary>
 public sealed class DeadLetters(
@@ -27,7 +43,8 @@ public sealed class DeadLetters(
         database.ReadAsync(tx => LogSql.SelectAsync(tx, state, after), cancel);
 
     /// <summary>How many are open.</summary>
-    public ValueTask<long> CountOpenAsync(CancellationToken cancel) => database.ReadAsync(LogSql.CountOpenAsync, cancel);
+    public ValueTask<long> CountOpenAsync(CancellationToken cancel) =>
+        database.ReadAsync(LogSql.CountOpenAsync, cancel);
 
     /// <summary>
     /// Appends the event to its topic again, under its key, and closes the letter, in one transaction. Null when

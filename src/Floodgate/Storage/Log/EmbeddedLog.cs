@@ -11,7 +11,7 @@ namespace Floodgate.Storage.Log;
 /// </summary>
 public sealed class EmbeddedLog(Database.Database database, LogSettings settings, TimeProvider time) : IEventLog
 {
-    private readonly ConcurrentDictionary<long, Action> wakers = new();
+    private readonly ConcurrentDictionary<EmbeddedReader, bool> readers = new();
 
     /// <inheritdoc/>
     public async ValueTask AppendAsync(Tx tx, IReadOnlyList<NewEvent> events)
@@ -44,46 +44,41 @@ public sealed class EmbeddedLog(Database.Database database, LogSettings settings
     public async ValueTask<ILogReader> SubscribeAsync(
         string group, IReadOnlyList<Topic> topics, CancellationToken cancel)
     {
-        var partitions = topics.SelectMany(t => Enumerable.Range(0, t.Partitions).Select(p => (t, p))).ToList();
+        var partitions = topics
+            .SelectMany(t => Enumerable.Range(0, t.Partitions).Select(p => (Topic: t, Number: p)))
+            .ToList();
         var offsets = await database.WriteAsync(
             async tx =>
             {
-                LogSql.CreateGroup(tx, group, [.. partitions.Select(p => p.t.PartitionId(p.p))]);
+                LogSql.CreateGroup(tx, group, [.. partitions.Select(p => p.Topic.PartitionId(p.Number))]);
                 return await LogSql.SelectOffsetsAsync(tx, group);
             },
             cancel);
         var committed = offsets.ToDictionary(o => o.Partition, o => o.Committed);
-        var reader = new EmbeddedReader(
-            database,
-            group,
-            [.. partitions.Select(p => new GroupOffset(p.t, p.p, committed[p.t.PartitionId(p.p)]))],
-            settings,
-            time);
-        foreach (var (topic, partition) in partitions)
+        var places = new List<GroupOffset>();
+        foreach (var (topic, number) in partitions)
         {
-            wakers.AddOrUpdate(
-                topic.PartitionId(partition), _ => reader.Wake, (_, others) => others + reader.Wake);
+            var isCreated = committed.TryGetValue(topic.PartitionId(number), out var next);
+            Invariant.Check(isCreated, $"topic {topic.Name} is created before it is read");
+            places.Add(new GroupOffset(topic, number, next));
         }
 
+        var reader = new EmbeddedReader(
+            database, group, places, settings, time, gone => readers.TryRemove(gone, out _));
+        readers.TryAdd(reader, true);
         return reader;
     }
 
     /// <summary>
-    /// Creates the partitions of the topics, once. A topic that is stored with another number of partitions is
-    /// refused: keys would move and lose their order.
+    /// Creates the partitions of the topics, once. A topic that is stored with another name, number or number of
+    /// partitions is refused and nothing is changed: keys would move and lose their order.
     /// </summary>
+    /// <exception cref="InvariantViolatedException">Says what is stored and what to do.</exception>
     public async ValueTask CreateTopicsAsync(IReadOnlyList<Topic> topics, CancellationToken cancel)
     {
         foreach (var topic in topics)
         {
-            var stored = await database.WriteAsync(
-                tx =>
-                {
-                    LogSql.CreatePartitions(tx, topic);
-                    return LogSql.CountPartitionsAsync(tx, topic);
-                },
-                cancel);
-            Invariant.Check(stored == topic.Partitions, $"topic {topic.Name} keeps its {stored} partitions");
+            await database.WriteAsync(tx => CreateTopicAsync(tx, topic), cancel);
         }
     }
 
@@ -109,14 +104,148 @@ public sealed class EmbeddedLog(Database.Database database, LogSettings settings
         return deleted;
     }
 
-    private void Wake(IEnumerable<long> partitions)
+    private static async ValueTask<bool> CreateTopicAsync(Tx tx, Topic topic)
     {
-        foreach (var partition in partitions)
+        Invariant.Check(
+            topic.Partitions is >= 1 and <= Topic.PartitionsMax,
+            $"topic {topic.Name} has 1 to {Topic.PartitionsMax} partitions, not {topic.Partitions}");
+        var stored = await LogSql.SelectTopicsAsync(tx, topic);
+        if (stored.Count == 0)
         {
-            if (wakers.TryGetValue(partition, out var wake))
+            LogSql.CreatePartitions(tx, topic);
+            return true;
+        }
+
+        var others = string.Join(" and ", stored.Select(
+            s => $"{s.Name} (number {s.FirstId / Topic.PartitionsMax}, {s.Partitions} partitions)"));
+        Invariant.Check(
+            stored is [var same] && same == (topic.Name, topic.PartitionId(0), topic.Partitions),
+            $"topic {topic.Name} (number {topic.Number}, {topic.Partitions} partitions) is stored as {others}; "
+            + "keys would move and lose their order, so keep what is stored or choose a new name and number");
+        return false;
+    }
+
+    private void Wake(IReadOnlyCollection<long> partitions)
+    {
+        foreach (var (reader, _) in readers)
+        {
+            if (partitions.Any(reader.Reads))
             {
-                wake();
+                reader.Wake();
             }
         }
+    }
+}
+
+/// <summary>Reads the table by ranges of offsets, a range for each partition, all in one query.</summary>
+internal sealed class EmbeddedReader : ILogReader
+{
+    private readonly Database.Database database;
+    private readonly string group;
+    private readonly LogSettings settings;
+    private readonly TimeProvider time;
+    private readonly Action<EmbeddedReader> left;
+    private readonly Dictionary<long, int> places;
+
+    // The fetching loop's own: the next offset to read of each partition, and whose turn it is.
+    private readonly GroupOffset[] next;
+    private int turn;
+
+    // Rung by appenders.
+    private readonly Signal woken = new();
+
+    public EmbeddedReader(
+        Database.Database database,
+        string group,
+        IReadOnlyList<GroupOffset> offsets,
+        LogSettings settings,
+        TimeProvider time,
+        Action<EmbeddedReader> left)
+    {
+        this.database = database;
+        this.group = group;
+        this.settings = settings;
+        this.time = time;
+        this.left = left;
+        next = [.. offsets];
+        places = offsets.Index().ToDictionary(o => o.Item.Topic.PartitionId(o.Item.Partition), o => o.Index);
+        Wake(); // The first read takes what is there already.
+    }
+
+    /// <summary>True when this reader reads the partition.</summary>
+    public bool Reads(long partition) => places.ContainsKey(partition);
+
+    /// <summary>Tells that there may be something to read.</summary>
+    public void Wake() => woken.Set();
+
+    public async ValueTask<IReadOnlyList<LoggedEvent>> FetchAsync(int max, CancellationToken cancel)
+    {
+        while (true)
+        {
+            // The signal is taken before the read: a commit during the read rings again.
+            var wasWoken = await woken.WaitAsync(TimeSpan.FromMilliseconds(settings.PollMs), time, cancel);
+            var isDry = false;
+            try
+            {
+                if (wasWoken && settings.FetchLingerMs > 0)
+                {
+                    await Task.Delay(TimeSpan.FromMilliseconds(settings.FetchLingerMs), time, cancel);
+                }
+
+                cancel.ThrowIfCancellationRequested();
+                var events = await ReadAsync(max, cancel);
+                isDry = events.Count == 0;
+                if (events.Count > 0)
+                {
+                    return events;
+                }
+            }
+            finally
+            {
+                if (!isDry)
+                {
+                    Wake(); // There may be more beyond the ranges of this read, or the read failed.
+                }
+            }
+        }
+    }
+
+    public void CommitOffsets(Tx tx, IReadOnlyList<GroupOffset> offsets) =>
+        LogSql.CommitOffsets(tx, group, offsets);
+
+    public async ValueTask<long> LagAsync(Tx tx) => (await LogSql.SelectOffsetsAsync(tx, group))
+        .Where(o => Reads(o.Partition)).Sum(o => o.Head - o.Committed);
+
+    public ValueTask DisposeAsync()
+    {
+        left(this);
+        return ValueTask.CompletedTask;
+    }
+
+    // Fewer events than partitions: they take turns, and nothing is found only after all had theirs.
+    private async ValueTask<List<LoggedEvent>> ReadAsync(int max, CancellationToken cancel)
+    {
+        var taken = Math.Min(max, next.Length);
+        List<LoggedEvent> events = [];
+        for (var tried = 0; tried < next.Length && events.Count == 0; tried += taken)
+        {
+            var ranges = Enumerable.Range(turn, taken).Select(i => next[i % next.Length])
+                .Select(o => (o.Topic.PartitionId(o.Partition), o.NextOffset, max / taken)).ToList();
+            events = await database.ReadAsync(tx => LogSql.SelectAsync(tx, ranges, Map), cancel);
+            turn = (turn + taken) % next.Length;
+        }
+
+        foreach (var e in events)
+        {
+            next[places[e.PartitionId]] = new GroupOffset(e.Topic, e.Partition, e.Offset + 1);
+        }
+
+        return events;
+    }
+
+    private LoggedEvent Map(Row row)
+    {
+        var place = next[places[row.Long(0)]];
+        return new(place.Topic, place.Partition, row.Long(1), row.Text(2), row.Text(3), row.Text(4));
     }
 }

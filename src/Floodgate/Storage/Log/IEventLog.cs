@@ -11,7 +11,8 @@ public interface IEventLog
 {
     /// <summary>
     /// Appends as a part of the transaction. Locks the heads of the partitions, always in one order, until
-    /// the commit: make it the last step.
+    /// the commit: append once in a transaction, as its last step but <see cref="Offsets.CommitWith"/>. The topics
+    /// must have been created.
     /// </summary>
     ValueTask AppendAsync(Tx tx, IReadOnlyList<NewEvent> events);
 
@@ -21,13 +22,15 @@ public interface IEventLog
 
 /// <summary>
 /// One group's place in the log. Used by one loop. Not calling <see cref="FetchAsync"/> is how reading
-/// is paused; it never loses the group its partitions, however long it lasts.
+/// is paused; it never loses the group its partitions, however long it lasts. Disposing leaves the group and is safe
+/// while an offset is being committed.
 /// </summary>
-public interface ILogReader
+public interface ILogReader : IAsyncDisposable
 {
     /// <summary>
-    /// The next events, in order within each partition; waits for the first. Woken by the commit of an append
-    /// in this process, at the latest after the poll interval.
+    /// The next events, at most <paramref name="max"/> (at least 1), in order within each partition; waits for
+    /// the first. Woken by the commit of an append in this process, at the latest after the poll interval. A call
+    /// that fails or is cancelled has taken nothing: the next one returns what it would have.
     /// </summary>
     ValueTask<IReadOnlyList<LoggedEvent>> FetchAsync(int max, CancellationToken cancel);
 
@@ -37,6 +40,6 @@ public interface ILogReader
     /// </summary>
     void CommitOffsets(Tx tx, IReadOnlyList<GroupOffset> offsets);
 
-    /// <summary>Events that are in the log and not committed by the group, over all partitions.</summary>
+    /// <summary>Events that are in the log and not committed by the group, over all partitions it reads.</summary>
     ValueTask<long> LagAsync(Tx tx);
 }

@@ -13,6 +13,11 @@ public sealed partial class LogLog(ILogger<LogLog> logger)
     private static readonly Counter<long> Burials = Meter.CreateCounter<long>(
         "floodgate_log_dead_letters_total", null, "Events that became dead letters.");
 
+    private static readonly Counter<long> Waits = Meter.CreateCounter<long>(
+        "floodgate_log_database_waits_total", null, "Tries of an event that found the database away.");
+
+    internal void HandlerWaits(string group) => Waits.Add(1, new KeyValuePair<string, object?>("group", group));
+
     internal void HandlerFailed(string group, LoggedEvent e, int attempts, Exception error)
     {
         Failures.Add(1, new KeyValuePair<string, object?>("group", group));
@@ -37,4 +42,10 @@ public sealed partial class LogLog(ILogger<LogLog> logger)
 
     [LoggerMessage(204, LogLevel.Error, "Group {Group} made {Topic}/{Partition}/{Offset} a dead letter: {Reason}")]
     private partial void LogBuried(string group, string topic, int partition, long offset, string reason);
+
+    [LoggerMessage(205, LogLevel.Warning, "Group {Group} prepares {Count} events one by one after an error")]
+    internal partial void PreparedAlone(string group, int count, Exception error);
+
+    [LoggerMessage(206, LogLevel.Warning, "Group {Group} left {Count} events unfinished; they will be delivered again")]
+    internal partial void LeftUnfinished(string group, int count);
 }

@@ -22,7 +22,7 @@ public static class LogModule
         services.AddSingleton(p => new ConsumerTools(
             p.GetRequiredService<TimeProvider>(),
             p.GetRequiredService<Ids>(),
-            Random.Shared.NextDouble,
+            p.GetRequiredService<Random>().NextDouble,
             p.GetRequiredService<LogLog>()));
         if (runsWorker)
         {

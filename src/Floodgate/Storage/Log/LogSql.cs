@@ -1,4 +1,5 @@
 using Floodgate.Storage.Database;
+using Floodgate.Vocabulary;
 
 namespace Floodgate.Storage.Log;
 
@@ -46,19 +47,25 @@ internal static class LogSql
                 closed_ms bigint not null,
                 unique (group_name, topic, partition_no, at_offset)
             );
-            create index log_dead_letter_open on log_dead_letter (id) where state = 'OPEN'
+            create index log_dead_letter_state on log_dead_letter (state, id)
             """),
     ];
 
     private static readonly Statement InsertPartitions = new(
         """
         insert into log_partition (id, topic, partition_no, next_offset)
-        select rows.id, rows.topic, rows.partition_no, 0 from {rows} where true on conflict (id) do nothing
+        select rows.id, rows.topic, rows.partition_no, 0 from {rows} where true on conflict do nothing
         """,
         Column.Long("id"), Column.Text("topic"), Column.Long("partition_no"));
 
-    private static readonly Statement CountPartitions = new(
-        "select count(*) from {rows} join log_partition p on p.topic = rows.topic", Column.Text("topic"));
+    // What is stored under the topic's name, or under its number.
+    private static readonly Statement SelectTopics = new(
+        """
+        select p.topic, min(p.id), count(*)
+        from {rows} join log_partition p on p.topic = rows.topic or p.id between rows.first_id and rows.last_id
+        group by p.topic order by p.topic
+        """,
+        Column.Text("topic"), Column.Long("first_id"), Column.Long("last_id"));
 
     private static readonly Statement LockHeads = new(
         "select p.id from {rows} join log_partition p on p.id = rows.id order by p.id {for update}",
@@ -80,20 +87,33 @@ internal static class LogSql
         Column.Long("partition_id"), Column.Long("at_offset"), Column.Text("key"), Column.Text("type"),
         Column.Text("payload"), Column.Long("at_ms"));
 
-    // Offsets are dense, so a range of offsets is a limit; each partition is one range of the primary key.
-    private static readonly Statement SelectEvents = new(
+    // One range scan of the primary key for each partition, however large the table and whatever the planner
+    // believes about it. A join would let PostgreSQL scan the table and SQLite sort all that is left of the partition
+    // (both do); a lateral limit and scalar subqueries leave them no choice.
+    internal static readonly Statement SelectEvents = new(
         """
         select e.partition_id, e.at_offset, e.key, e.type, e.payload
-        from {rows} join log_event e on e.partition_id = rows.partition_id
-            and e.at_offset >= rows.from_offset and e.at_offset < rows.to_offset
+        from {rows} cross join lateral (
+            select v.partition_id, v.at_offset, v.key, v.type, v.payload from log_event v
+            where v.partition_id = rows.partition_id and v.at_offset >= rows.from_offset
+            order by v.at_offset limit rows.events_max) e
         order by e.partition_id, e.at_offset
         """,
-        Column.Long("partition_id"), Column.Long("from_offset"), Column.Long("to_offset"));
+        """
+        select e.partition_id, e.at_offset, e.key, e.type, e.payload from log_event e
+        where e.partition_id = (select rows.partition_id from {rows})
+            and e.at_offset >= (select rows.from_offset from {rows})
+        order by e.at_offset limit (select rows.events_max from {rows})
+        """,
+        [Column.Long("partition_id"), Column.Long("from_offset"), Column.Long("events_max")]);
 
+    // A new group begins with the oldest event there is.
     private static readonly Statement InsertGroup = new(
         """
         insert into log_group_offset (group_name, partition_id, next_offset)
-        select rows.group_name, rows.partition_id, 0 from {rows} where true
+        select rows.group_name, p.id,
+            coalesce((select min(e.at_offset) from log_event e where e.partition_id = p.id), p.next_offset)
+        from {rows} join log_partition p on p.id = rows.partition_id where true
         on conflict (group_name, partition_id) do nothing
         """,
         Column.Text("group_name"), Column.Long("partition_id"));
@@ -123,17 +143,23 @@ internal static class LogSql
         """,
         Column.Text("group_name"), Column.Long("partition_id"), Column.Long("next_offset"));
 
-    private static readonly Statement DeleteOld = new(
+    // Only the oldest are looked at, so a sweep that finds nothing costs the same however many events there are.
+    private static readonly Statement SelectOldestRead = new(
         """
-        delete from log_event where (partition_id, at_offset) in (
-            select e.partition_id, e.at_offset from {rows} join log_event e on e.partition_id = rows.partition_id
-            where e.at_ms < rows.before_ms and e.at_offset < (
-                select coalesce(min(o.next_offset), 9223372036854775807)
-                from log_group_offset o where o.partition_id = rows.partition_id)
-            order by e.at_offset limit 5000)
-        returning 1
+        select e.at_offset, e.at_ms from log_event e
+        where e.partition_id = (select rows.partition_id from {rows}) and e.at_offset < (
+            select coalesce(min(o.next_offset), 9223372036854775807)
+            from log_group_offset o where o.partition_id = (select rows.partition_id from {rows}))
+        order by e.at_offset limit 1000
         """,
-        Column.Long("partition_id"), Column.Long("before_ms"));
+        Column.Long("partition_id"));
+
+    private static readonly Statement DeleteUpTo = new(
+        """
+        delete from log_event where partition_id = (select rows.partition_id from {rows})
+            and at_offset <= (select rows.last_offset from {rows})
+        """,
+        Column.Long("partition_id"), Column.Long("last_offset"));
 
     private static readonly Statement InsertDeadLetters = new(
         """
@@ -175,8 +201,14 @@ internal static class LogSql
         Rows.Over(Enumerable.Range(0, topic.Partitions).ToList())
             .Long(p => topic.PartitionId(p)).Text(_ => topic.Name).Long(p => p));
 
-    public static async ValueTask<long> CountPartitionsAsync(Tx tx, Topic topic) =>
-        (await tx.QueryAsync(CountPartitions, Rows.One(topic.Name).Text(n => n), r => r.Long(0)))[0];
+    /// <summary>The topics that are stored under this one's name or number, and their partitions.</summary>
+    public static ValueTask<List<(string Name, long FirstId, long Partitions)>> SelectTopicsAsync(
+        Tx tx, Topic topic) =>
+        tx.QueryAsync(
+            SelectTopics,
+            Rows.One(topic).Text(t => t.Name).Long(t => t.PartitionId(0))
+                .Long(t => t.PartitionId(Topic.PartitionsMax - 1)),
+            r => (r.Text(0), r.Long(1), r.Long(2)));
 
     /// <summary>Locks the partitions' heads in order and moves them; the first new offset of each.</summary>
     public static async ValueTask<Dictionary<long, long>> AdvanceAsync(
@@ -187,6 +219,7 @@ internal static class LogSql
             AdvanceHeads,
             Rows.Over(heads).Long(h => h.Partition).Long(h => h.Added),
             r => (Partition: r.Long(0), Next: r.Long(1)));
+        Invariant.Check(moved.Count == heads.Count, "topics are created before events are appended to them");
         var next = moved.ToDictionary(m => m.Partition, m => m.Next);
         return heads.ToDictionary(h => h.Partition, h => next[h.Partition] - h.Added);
     }
@@ -198,11 +231,15 @@ internal static class LogSql
                 .Text(e => e.Event.Type).Text(e => e.Event.Payload).Long(_ => nowMs));
 
     public static ValueTask<List<T>> SelectAsync<T>(
-        Tx tx, IReadOnlyList<(long Partition, long From, long To)> ranges, Func<Row, T> map) => tx.QueryAsync(
-            SelectEvents, Rows.Over(ranges).Long(r => r.Partition).Long(r => r.From).Long(r => r.To), map);
+        Tx tx, IReadOnlyList<(long Partition, long From, int Max)> ranges, Func<Row, T> map) => tx.QueryAsync(
+            SelectEvents, Rows.Over(ranges).Long(r => r.Partition).Long(r => r.From).Long(r => r.Max), map);
 
-    public static void CreateGroup(Tx tx, string group, IReadOnlyList<long> partitions) => tx.Queue(
-        InsertGroup, Rows.Over(partitions).Text(_ => group).Long(p => p));
+    /// <summary>The heads are locked so that no sweep deletes what the new group begins with.</summary>
+    public static void CreateGroup(Tx tx, string group, IReadOnlyList<long> partitions)
+    {
+        tx.Queue(LockHeads, Rows.Over(partitions).Long(p => p));
+        tx.Queue(InsertGroup, Rows.Over(partitions).Text(_ => group).Long(p => p));
+    }
 
     public static ValueTask<List<(long Partition, long Committed, long Head)>> SelectOffsetsAsync(
         Tx tx, string group) => tx.QueryAsync(
@@ -217,8 +254,23 @@ internal static class LogSql
                 .Long(o => o.NextOffset));
     }
 
-    public static async ValueTask<int> DeleteOldAsync(Tx tx, long partition, long beforeMs) =>
-        (await tx.QueryAsync(DeleteOld, Rows.One(partition).Long(p => p).Long(_ => beforeMs), _ => 0)).Count;
+    /// <summary>
+    /// Deletes the oldest events of a partition, up to the first that is young or unread; a limited number at a
+    /// time, because appenders wait for the lock. How many went.
+    /// </summary>
+    public static async ValueTask<int> DeleteOldAsync(Tx tx, long partition, long beforeMs)
+    {
+        tx.Queue(LockHeads, Rows.One(partition).Long(p => p));
+        var oldest = await tx.QueryAsync(
+            SelectOldestRead, Rows.One(partition).Long(p => p), r => (Offset: r.Long(0), AtMs: r.Long(1)));
+        var old = oldest.TakeWhile(e => e.AtMs < beforeMs).ToList();
+        if (old.Count > 0)
+        {
+            tx.Queue(DeleteUpTo, Rows.One(partition).Long(p => p).Long(_ => old[^1].Offset));
+        }
+
+        return old.Count;
+    }
 
     public static void Insert(Tx tx, IReadOnlyList<DeadLetter> letters) => tx.Queue(
         InsertDeadLetters,

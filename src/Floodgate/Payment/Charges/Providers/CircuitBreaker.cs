@@ -118,7 +118,9 @@ internal sealed class CircuitBreaker(CircuitBreakerSettings settings, TimeProvid
         }
     }
 
-    /// <summary>Gives the permit back with the call's result; its duration is the time since the permit was given.</summary>
+    /// <summary>
+    /// Gives the permit back with the call's result; the call took the time since the permit was given.
+    /// </summary>
     public void Report(BreakerPermit permit, ProviderVerdict verdict)
     {
         var failed = verdict is ProviderVerdict.NotReached or ProviderVerdict.Unknown;
@@ -146,7 +148,7 @@ internal sealed class CircuitBreaker(CircuitBreakerSettings settings, TimeProvid
         }
     }
 
-    /// <summary>Gives the permit back without a call or without a result that says anything about the provider.</summary>
+    /// <summary>Gives the permit back without a call, or without a result that says anything of the provider.</summary>
     public void Abandon(BreakerPermit permit)
     {
         lock (_gate)

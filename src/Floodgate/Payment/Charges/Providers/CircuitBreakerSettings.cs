@@ -3,25 +3,35 @@ namespace Floodgate.Payment.Charges.Providers;
 /// <summary>When a circuit breaker opens and closes. <see cref="Problems"/> names every value that cannot be.</summary>
 internal sealed record CircuitBreakerSettings
 {
-    /// <summary><c>Providers:Breaker:WindowCalls</c>: how many last calls are judged, 1 to 10,000; default 100.</summary>
+    /// <summary>
+    /// <c>Providers:Breaker:WindowCalls</c>: how many last calls are judged, 1 to 10,000; default 100.
+    /// </summary>
     public int WindowCalls { get; init; } = 100;
 
     /// <summary><c>Providers:Breaker:CallsMin</c>: no judgement on fewer, 1 to WindowCalls; default 10.</summary>
     public int CallsMin { get; init; } = 10;
 
-    /// <summary><c>Providers:Breaker:FailurePercent</c>: opens from this share of failures, 1 to 100; default 50.</summary>
+    /// <summary>
+    /// <c>Providers:Breaker:FailurePercent</c>: opens from this share of failures, 1 to 100; default 50.
+    /// </summary>
     public int FailurePercent { get; init; } = 50;
 
-    /// <summary><c>Providers:Breaker:SlowPercent</c>: opens from this share of slow calls, 1 to 100; default 50.</summary>
+    /// <summary>
+    /// <c>Providers:Breaker:SlowPercent</c>: opens from this share of slow calls, 1 to 100; default 50.
+    /// </summary>
     public int SlowPercent { get; init; } = 50;
 
-    /// <summary><c>Providers:Breaker:SlowMs</c>: a call longer than this is slow, 1 to 120,000 ms; default 2,000.</summary>
+    /// <summary>
+    /// <c>Providers:Breaker:SlowMs</c>: a call longer than this is slow, 1 to 120,000 ms; default 2,000.
+    /// </summary>
     public int SlowMs { get; init; } = 2_000;
 
     /// <summary><c>Providers:Breaker:OpenMs</c>: no calls for so long, 100 to 3,600,000 ms; default 60,000.</summary>
     public int OpenMs { get; init; } = 60_000;
 
-    /// <summary><c>Providers:Breaker:TrialCalls</c>: trials that must all be good to close, 1 to 100; default 5.</summary>
+    /// <summary>
+    /// <c>Providers:Breaker:TrialCalls</c>: trials that must all be good to close, 1 to 100; default 5.
+    /// </summary>
     public int TrialCalls { get; init; } = 5;
 
     /// <summary>

@@ -67,8 +67,15 @@ internal sealed class HttpProvider : IPaymentProvider, IDisposable
     }
 
     /// <inheritdoc/>
-    public Task<ProviderAnswer> FindAsync(Guid callId, CancellationToken cancel) =>
-        AskAsync(Request(HttpMethod.Get, new Uri(_charges, $"/charges/{callId:D}")), VerdictOfQuestion, cancel);
+    public async Task<ProviderAnswer> FindAsync(Guid callId, CancellationToken cancel)
+    {
+        var request = Request(HttpMethod.Get, new Uri(_charges, $"/charges/{callId:D}"));
+        var answer = await AskAsync(request, VerdictOfQuestion, cancel);
+        // A question that did not get through says nothing about the call.
+        return answer is { Verdict: ProviderVerdict.NotReached, Reason: not ProviderBook.NeverSeen }
+            ? Unknown(answer.Reason ?? "not_connected")
+            : answer;
+    }
 
     /// <summary>Closes the connections.</summary>
     public void Dispose()

@@ -27,13 +27,13 @@ internal enum ProviderVerdict
     /// <summary>Done; the provider's record shows it.</summary>
     Approved,
 
-    /// <summary>Refused for a business reason; the provider's record shows it and the same id is refused again.</summary>
+    /// <summary>Refused for a business reason; the provider's record shows it, and the id stays refused.</summary>
     Declined,
 
     /// <summary>The call certainly had no effect (not connected, refused at the door): safe to ask again.</summary>
     NotReached,
 
-    /// <summary>The call may or may not have had its effect (time-out, broken answer): only asking by id tells.</summary>
+    /// <summary>The call may or may not have had its effect (time-out, broken answer): only asking tells.</summary>
     Unknown,
 }
 

@@ -12,6 +12,7 @@ internal sealed class ProviderJournal : IDisposable
     private const int LinesPerRead = 4096;
     private const int PendingLinesToKeep = 65_536;
 
+    private readonly int _lineCountMax;
     private readonly Microsoft.Win32.SafeHandles.SafeFileHandle _file;
 
     // Under the book's lock: lines that are not in the file yet.
@@ -25,10 +26,11 @@ internal sealed class ProviderJournal : IDisposable
 
     /// <summary>
     /// Opens or creates the file. Throws IOException when another process has it open, and
-    /// <see cref="InvalidDataException"/> when it is something else than a journal.
+    /// <see cref="InvalidDataException"/> when it is something else than a journal. It takes as many lines as a book.
     /// </summary>
-    public ProviderJournal(string path)
+    public ProviderJournal(string path, int lineCountMax = ProviderBook.LineCountMax)
     {
+        _lineCountMax = lineCountMax;
         _file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         if (RandomAccess.GetLength(_file) < Magic.Length)
         {
@@ -83,7 +85,7 @@ internal sealed class ProviderJournal : IDisposable
 
     /// <summary>
     /// Returns when the line with this number is in the file; whoever comes first writes for all. Throws IOException
-    /// when the file cannot be written; the lines stay for the next try.
+    /// when the file is full or cannot be written; the lines stay for the next try.
     /// </summary>
     public void WriteThrough(int line, Lock bookGate)
     {
@@ -101,6 +103,11 @@ internal sealed class ProviderJournal : IDisposable
 
             // Lines of a failed try come first, then those that arrived since.
             TakePending(bookGate);
+            if (_written + _writing.Count > _lineCountMax)
+            {
+                throw new IOException($"The provider's journal holds {_lineCountMax} lines and takes no more.");
+            }
+
             RandomAccess.Write(_file, MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(_writing)), _length);
             _length += (long)_writing.Count * BookLine.Bytes;
             Volatile.Write(ref _written, _written + _writing.Count);

@@ -117,7 +117,7 @@ internal static class ProviderJson
             var json = new Utf8JsonReader(body);
             while (json.Read())
             {
-                if (json.TokenType == JsonTokenType.PropertyName && json.CurrentDepth == 1 && json.ValueTextEquals(name))
+                if (json is { TokenType: JsonTokenType.PropertyName, CurrentDepth: 1 } && json.ValueTextEquals(name))
                 {
                     json.Read();
                     return json.TokenType == JsonTokenType.String ? json.GetString() : null;
@@ -190,7 +190,8 @@ internal static class ProviderJson
             case Field.Id when IsGuid(json, out fields.Id):
             case Field.PaymentId when IsGuid(json, out fields.PaymentId):
             case Field.Kind when IsText(json) && (fields.Kind = KindOf(json)) >= 0:
-            case Field.AmountMinor when json.TokenType == JsonTokenType.Number && json.TryGetInt64(out fields.AmountMinor)
+            case Field.AmountMinor when json.TokenType == JsonTokenType.Number
+                && json.TryGetInt64(out fields.AmountMinor)
                 && fields.AmountMinor is >= 0 and <= Money.AmountMinorMax:
             case Field.Currency when IsText(json)
                 && Currency.TryParse(Encoding.UTF8.GetString(json.ValueSpan), out fields.Currency):

@@ -72,8 +72,10 @@ internal sealed class ProviderServer : IAsyncDisposable
         {
             server = await StartAsync(options, TimeProvider.System);
         }
+        // The edge of the process: what the person who starts it can put right is told, everything else is a bug.
         catch (Exception reason) when (
-            reason is IOException or ArgumentException or InvalidDataException or UnauthorizedAccessException)
+            reason is IOException or ArgumentException or FormatException
+                or InvalidDataException or UnauthorizedAccessException)
         {
             await Console.Error.WriteLineAsync($"The provider cannot start: {reason.Message}");
             return 1;
@@ -102,6 +104,7 @@ internal sealed class ProviderServer : IAsyncDisposable
                 DeclineSeed = options.DeclineSeed,
                 Faults = options.Faults,
             };
+            // tidy: chance: this process is its own root, where chance is injected from.
             var provider = new SimulatedProvider(new ProviderBook(time, journal), settings, time, Random.Shared);
             var app = Build(endpoint, new ProviderHttp(provider));
             await app.StartAsync();
@@ -136,7 +139,9 @@ internal sealed class ProviderServer : IAsyncDisposable
             : address.Host is "*" or "+" ? IPAddress.Any
             : IPAddress.TryParse(address.Host, out var ip) ? ip
             : throw new ArgumentException($"--urls is '{url}'; its host must be an IP address, localhost or *.");
-        return new IPEndPoint(host, address.Port);
+        return address.Port < IPEndPoint.MaxPort
+            ? new IPEndPoint(host, address.Port)
+            : throw new ArgumentException($"--urls is '{url}'; its port must be below 65535, to leave one behind it.");
     }
 
     private static WebApplication Build(IPEndPoint endpoint, ProviderHttp routes)

@@ -54,6 +54,8 @@ internal sealed record ProviderSettings
     /// <summary>Reads them; out of range values are refused together with those of the other modules.</summary>
     public static ProviderSettings Read(SettingsSource source)
     {
+        var journal = source.Text("Providers:Simulated:Journal", "",
+            "File that keeps the simulated provider's memory over a restart; empty forgets it.");
         var settings = new ProviderSettings
         {
             Gateway = source.Choice("Providers:Gateway", "simulated", ["simulated", "http"],
@@ -62,9 +64,7 @@ internal sealed record ProviderSettings
             HttpConnections = Int("Http:Connections", 4, 1, 32, "connections", "How many share the calls."),
             CallTimeoutMs = Int("CallTimeoutMs", CallTimeoutMsDefault, 100, 120_000, "ms",
                 "How long a call may take before its outcome is unknown."),
-            SimulatedJournal = source.Text("Providers:Simulated:Journal", "",
-                "File that keeps the simulated provider's memory over a restart; empty forgets it.") is { Length: > 0 } file
-                ? file : null,
+            SimulatedJournal = journal.Length > 0 ? journal : null,
             SimulatedDeclineSeed = source.Long("Providers:Simulated:DeclineSeed", 0, 0, long.MaxValue, "",
                 "Which ids are declined by chance."),
             SimulatedFaults = new()

@@ -1,0 +1,27 @@
+using Floodgate.Payment.Charges.Providers;
+using Floodgate.Vocabulary;
+
+namespace Floodgate.Tests.Payment.Charges.Providers;
+
+/// <summary>Calls for tests, with ids that tests can predict.</summary>
+internal static class Calls
+{
+    public static Guid Id(int number) => new(number, 7, 7, 1, 2, 3, 4, 5, 6, 7, 8);
+
+    public static Money Amount(long minor, string code = "KRW") => new(minor, Currency.FromStored(code));
+
+    public static ProviderCall Charge(int id, long minor = 100) => Of(id, id, ProviderAction.Charge, minor);
+
+    public static ProviderCall Of(int id, int payment, ProviderAction action, long minor, string code = "KRW") =>
+        new(Id(id), Id(1_000_000 + payment), action, Amount(minor, code));
+}
+
+/// <summary>A directory that is gone after the test.</summary>
+internal sealed class ScratchDirectory : IDisposable
+{
+    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("floodgate-");
+
+    public string File(string name) => Path.Combine(_directory.FullName, name);
+
+    public void Dispose() => _directory.Delete(recursive: true);
+}
