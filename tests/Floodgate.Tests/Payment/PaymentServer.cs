@@ -95,6 +95,9 @@ internal sealed class PaymentServer : IAsyncDisposable
         return new(client, made.Expect(201).Of("key"), made.Of("merchantId"));
     }
 
+    /// <summary>The shop as a client of the server that runs now.</summary>
+    public Shop Again(Shop shop) => shop.With(client);
+
     /// <summary>Sets the provider's faults, such as <c>"outage":true</c>; none without.</summary>
     public async Task SetFaultsAsync(string faults = "") =>
         (await Operator.SendAsync("PUT", "/v1/ops/provider/faults", $"{{{faults}}}")).Expect(200);

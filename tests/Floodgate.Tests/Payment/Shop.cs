@@ -11,6 +11,9 @@ internal sealed class Shop(HttpClient client, string key, string merchantId)
 
     public string MerchantId => merchantId;
 
+    /// <summary>The same shop over another connection.</summary>
+    public Shop With(HttpClient other) => new(other, key, merchantId) { keys = keys };
+
     /// <summary>An idempotency key that this shop has not used.</summary>
     public string NewKey() => $"key-{Interlocked.Increment(ref keys)}";
 
