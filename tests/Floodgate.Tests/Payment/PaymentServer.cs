@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Floodgate.Access;
 using Floodgate.Storage.Database;
@@ -31,6 +32,9 @@ internal sealed class PaymentServer : IAsyncDisposable
 
     /// <summary>The operator.</summary>
     public Shop Operator => new(client, ApiKeys.DemoAdminKey, "");
+
+    /// <summary>Somebody with a key that is not known.</summary>
+    public Shop Nobody => new(client, "fg_live_unknown", "");
 
     public Uri Address => client.BaseAddress!;
 
@@ -178,5 +182,9 @@ internal sealed class PaymentServer : IAsyncDisposable
     }
 
     private static HttpClient ClientOf(WebApplication app) =>
-        new() { BaseAddress = new(app.Urls.Single()), Timeout = Deadline * 2 };
+        new(new SocketsHttpHandler { RequestHeaderEncodingSelector = (_, _) => Encoding.UTF8 })
+        {
+            BaseAddress = new(app.Urls.Single()),
+            Timeout = Deadline * 2,
+        };
 }
