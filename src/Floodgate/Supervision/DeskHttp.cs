@@ -13,6 +13,8 @@ internal sealed class DeskHttp(Database database, PaymentChecks payments, DeadLe
     private static readonly ProblemKind LetterNotOpen = new(
         409, "dead_letter_not_open", "No open dead letter has this id.");
 
+    private const int PageMax = 200;
+
     // A whole check at a time: a second caller waits for it rather than doubling the load.
     private readonly SemaphoreSlim checking = new(1);
 
@@ -83,11 +85,12 @@ internal sealed class DeskHttp(Database database, PaymentChecks payments, DeadLe
             return;
         }
 
-        if (await Paging.ReadAsync(context, 200) is { } paging)
+        if (await Paging.ReadAsync(context, PageMax) is { } paging)
         {
             var found = await letters.ListAsync(state, paging.After, context.RequestAborted);
             var page = found[..Math.Min(found.Count, paging.Limit)];
-            await Answer.WriteAsync(context, 200, (page, found.Count > page.Count), Write);
+            // No more than a page is read: behind a full one there may be more, and the next page tells.
+            await Answer.WriteAsync(context, 200, (page, found.Count > page.Count || found.Count == PageMax), Write);
         }
     }
 

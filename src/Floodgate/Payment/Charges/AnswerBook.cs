@@ -75,6 +75,10 @@ internal sealed class AnswerBook : IAsyncDisposable
 
     public ValueTask DisposeAsync() => recording.DisposeAsync();
 
+    /// <summary>The task as it waits for its next try.</summary>
+    public static DueCharge DueOf(Answered answered) => new(
+        answered.Task.Id, answered.Task.Payment.Id, answered.Task.Provider, answered.DueMs, answered.Attempts);
+
     private async ValueTask<IReadOnlyList<bool>> RecordAsync(Tx tx, IReadOnlyList<Answered> batch)
     {
         // One answer for each task: a redelivered event and a put-off task may meet here. One that knows wins.
@@ -243,9 +247,6 @@ internal sealed class AnswerBook : IAsyncDisposable
 
     private static bool NeedsLock(Answered answered) => answered.Task.Operation is not null
         || answered.Task.Payment.Request is { Method: PaymentMethod.Wallet } or { Purpose: PaymentPurpose.TopUp };
-
-    private static DueCharge DueOf(Answered a) =>
-        new(a.Task.Id, a.Task.Payment.Id, a.Task.Provider, a.DueMs, a.Attempts);
 
     /// <summary>What a batch changes besides the rows of payments.</summary>
     private sealed class Changes

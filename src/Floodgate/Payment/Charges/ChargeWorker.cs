@@ -142,8 +142,26 @@ internal sealed class ChargeWorker : BackgroundService
         }
     }
 
-    private async Task TakeAsync(ChargeTask task, int attempts, CancellationToken stop) =>
-        await answers.RecordAsync(await gates.AskAsync(task, attempts, null, stop), stop);
+    private async Task TakeAsync(ChargeTask task, int attempts, CancellationToken stop)
+    {
+        var answered = await gates.AskAsync(task, attempts, null, stop);
+        try
+        {
+            await answers.RecordAsync(answered, stop);
+        }
+        catch (Exception error) when (error is not (OperationCanceledException or InvariantViolatedException))
+        {
+            // The edge of one task: an answer that cannot be recorded waits longer each time, and holds up no other.
+            log.DueFailed(error, task.Id, answered.Attempts);
+            await database.WriteAsync(
+                tx =>
+                {
+                    ChargesSql.Upsert(tx, [AnswerBook.DueOf(answered)]);
+                    return ValueTask.FromResult(0);
+                },
+                stop);
+        }
+    }
 
     private async ValueTask ForgetAsync(List<DueCharge> gone, CancellationToken stop)
     {
@@ -164,7 +182,9 @@ internal sealed class ChargeWorker : BackgroundService
         var nap = LongestNap;
         try
         {
-            var nextMs = await database.ReadAsync(tx => ChargesSql.NextDueMsAsync(tx, provider), stop);
+            var nextMs = isPaused
+                ? null
+                : await database.ReadAsync(tx => ChargesSql.NextDueMsAsync(tx, provider), stop);
             var untilMs = (nextMs ?? long.MaxValue) - UtcInstant.Now(time).Ms;
             nap = TimeSpan.FromMilliseconds(Math.Clamp(untilMs, 10, (long)LongestNap.TotalMilliseconds));
         }
@@ -194,7 +214,15 @@ internal sealed class ChargeWorker : BackgroundService
             cancel);
         var byId = payments.ToDictionary(p => p.Id);
         var tasks = payments.ToDictionary(p => p.Id, p => new ChargeTask(p, null));
-        operations.ForEach(o => tasks[o.Id] = new ChargeTask(byId[o.PaymentId], o));
+        foreach (var operation in operations)
+        {
+            // An event that names an operation beside another payment finds neither, and becomes a dead letter.
+            if (byId.TryGetValue(operation.PaymentId, out var payment))
+            {
+                tasks[operation.Id] = new ChargeTask(payment, operation);
+            }
+        }
+
         return tasks;
     }
 }

@@ -36,6 +36,9 @@ internal sealed partial class ChargesLog(ILogger<ChargesLog> logger)
     [LoggerMessage(301, LogLevel.Warning, "The put-off charges of {Provider} wait: {Reason}")]
     public partial void DuePaused(string provider, string reason);
 
+    [LoggerMessage(303, LogLevel.Error, "The answer to {Id} cannot be recorded (try {Attempts}); it is put off again")]
+    public partial void DueFailed(Exception error, Guid id, int attempts);
+
     [LoggerMessage(302, LogLevel.Critical, "The worker of put-off charges stopped by itself and stands still")]
     public partial void DueStopped(Exception error);
 }

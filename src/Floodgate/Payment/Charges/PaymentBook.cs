@@ -123,6 +123,10 @@ public sealed class PaymentBook : IAsyncDisposable
     public ValueTask<List<Operation>> OperationsOfAsync(Guid paymentId, CancellationToken cancel) =>
         database.ReadAsync(tx => ChargesSql.SelectOperationsOfAsync(tx, paymentId), cancel);
 
+    /// <summary>The operation with this id, or null.</summary>
+    public async ValueTask<Operation?> FindOperationAsync(Guid id, CancellationToken cancel) =>
+        (await database.ReadAsync(tx => ChargesSql.SelectOperationsAsync(tx, [id]), cancel)).FirstOrDefault();
+
     /// <summary>The merchant's payments (everybody's with null) after an id: one more than the largest page.</summary>
     public ValueTask<List<Payment>> ListAsync(string? merchantId, Guid after, CancellationToken cancel) =>
         database.ReadAsync(tx => ChargesSql.SelectPageAsync(tx, merchantId, after), cancel);

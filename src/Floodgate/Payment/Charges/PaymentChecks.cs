@@ -86,9 +86,9 @@ public sealed class PaymentChecks
                 $"accepted {counts.Accepted}, replayed {counts.Replayed}, appended {counts.Appended}"),
             new(
                 "accepted-is-final-or-in-flight",
-                counts.Pending <= counts.Appended - counts.Finished + counts.Due + counts.Dead,
+                counts.Unread == counts.Ahead && counts.Pending <= counts.Unread + counts.Due + counts.Dead,
                 $"accepted {counts.Accepted}, final {counts.Accepted - counts.Pending}, pending {counts.Pending}: "
-                    + $"in the log {counts.Appended - counts.Finished}, put off {counts.Due}, dead {counts.Dead}"),
+                    + $"in the log {counts.Unread} of {counts.Ahead}, put off {counts.Due}, dead {counts.Dead}"),
         ];
     }
 

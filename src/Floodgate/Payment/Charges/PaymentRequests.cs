@@ -83,6 +83,11 @@ internal static class PaymentRequests
             return new(PaymentProblems.InvalidField, "userId is needed with method WALLET: it names whose wallet.");
         }
 
+        if (method == PaymentMethod.Wallet && FaultOfWallet(body.UserId) is { } walletFault)
+        {
+            return walletFault;
+        }
+
         request = new PaymentRequest(
             merchantId, key, body.UserId, body.OrderId, amount, method, PaymentPurpose.Sale, body.Capture);
         return null;
@@ -119,6 +124,15 @@ internal static class PaymentRequests
             : new(
                 PaymentProblems.InvalidField,
                 $"{field} must be 1 to {TextLengthMax} printable ASCII characters without spaces.");
+
+    /// <summary>
+    /// Whose wallet: a name that a path carries as it is. An encoded slash stays encoded in a path, so that money
+    /// would go to a wallet of another name than the one that payments spend from.
+    /// </summary>
+    public static Fault? FaultOfWallet(string? user) => FaultOf("userId", user)
+        ?? (user is not null && (user.Contains('/') || user.Contains("%2F", StringComparison.OrdinalIgnoreCase))
+            ? new(PaymentProblems.InvalidField, "userId must not contain a slash where it names a wallet.")
+            : null);
 
     /// <summary>How an operation's refusal is answered.</summary>
     public static Fault FaultOf(OperationOutcome outcome, OperationRequest request, Payment? payment) => outcome switch

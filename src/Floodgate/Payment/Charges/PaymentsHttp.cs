@@ -242,9 +242,7 @@ internal sealed class PaymentsHttp(PaymentBook book, PaymentWatch watch, Charges
         while (time.GetElapsedTime(startedAt).TotalSeconds < seconds)
         {
             var payment = await book.FindAsync(paymentId, null, cancel);
-            var operation = operationId is { } id
-                ? (await book.OperationsOfAsync(paymentId, cancel)).Find(o => o.Id == id)
-                : null;
+            var operation = operationId is { } id ? await book.FindOperationAsync(id, cancel) : null;
             if (!payment!.IsPending && operation is not { IsPending: true })
             {
                 return (payment, operation);

@@ -10,6 +10,7 @@ internal sealed record ProviderGate(IPaymentProvider Provider, CircuitBreaker Br
 /// <summary>Asks providers, through their breakers. Holds no connection and no lock while it waits.</summary>
 internal sealed class ProviderGates(
     IReadOnlyList<ProviderGate> gates, ChargesSettings settings, TimeProvider time, Func<double> chance)
+    : IDisposable
 {
     private readonly RetryPolicy retry = new(int.MaxValue, settings.RetryDelayMsFirst, settings.RetryDelayMsMax);
 
@@ -54,6 +55,17 @@ internal sealed class ProviderGates(
         }
 
         return new(task, answer.Value, DueMs(attempts + 1), attempts + 1, e);
+    }
+
+    /// <summary>Closes connections, timers and the simulated provider's journal, which the next start opens.</summary>
+    public void Dispose()
+    {
+        foreach (var (provider, breaker) in gates)
+        {
+            breaker.Dispose();
+            (provider as IDisposable)?.Dispose();
+            (provider as SimulatedProvider)?.Book.Dispose();
+        }
     }
 
     // "Never seen" is certain, so the call may be made again; by the same id, so even a late twin has one effect.

@@ -49,7 +49,7 @@ internal sealed class WalletsHttp(PaymentsHttp payments, Journal journal)
     private static async Task<string?> ReadUserAsync(HttpContext context)
     {
         var user = (string?)context.Request.RouteValues["userId"];
-        if (PaymentRequests.FaultOf("userId", user) is not { } fault)
+        if (PaymentRequests.FaultOfWallet(user) is not { } fault)
         {
             return user;
         }
