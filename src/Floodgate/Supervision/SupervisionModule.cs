@@ -14,6 +14,7 @@ public static class SupervisionModule
         services.AddSingleton<Health>();
         services.AddSingleton<Metrics>();
         services.AddSingleton<DeskHttp>();
+        services.AddHostedService<ProgressWorker>();
         services.AddSingleton(provider => DatabaseCheck(provider.GetRequiredService<Database>()));
         services.AddSingleton(provider => ProcessingCheck(provider.GetRequiredService<PaymentChecks>()));
     }

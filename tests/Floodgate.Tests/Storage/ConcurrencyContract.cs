@@ -29,8 +29,7 @@ public abstract class ConcurrencyContract(PostgreSqlServer? server) : DatabaseCo
     }
 
     // Goal: transactions that lock in one order never meet in a deadlock, and decide on what is locked. Method:
-    // transfers
-    // between random pairs, given in random order and locked in the order of their ids, never below zero.
+    // transfers between random pairs, given in random order and locked in the order of their ids, never below zero.
     [Fact]
     public async Task Rows_locked_in_one_order_never_deadlock_and_are_decided_on_rightly()
     {
@@ -88,15 +87,15 @@ public sealed class Concurrency_on_PostgreSQL(PostgreSqlServer server) : Concurr
         await WriteAsync(tx => tx.Queue(ThingSql.SetCounter, ThingSql.CounterRows((0, 0), (1, 0))));
         var bothHoldOne = new[] { NewGate(), NewGate() };
 
-        var attempts = Enumerable.Range(0, 2).Select(async i => await Record.ExceptionAsync(
+        var attempts = Enumerable.Range(0, 2).Select(i => Record.ExceptionAsync(
             () => Db.WriteAsync(async tx =>
-        {
-            await tx.QueryAsync(ThingSql.LockCounters, ThingSql.CounterIds(i), _ => 0);
-            bothHoldOne[i].TrySetResult();
-            await Task.WhenAll(bothHoldOne.Select(gate => gate.Task));
-            tx.Queue(ThingSql.AddToCounter, ThingSql.CounterRows((1 - i, 1)), 1, "it is there");
-            return 0;
-        }).AsTask()));
+            {
+                await tx.QueryAsync(ThingSql.LockCounters, ThingSql.CounterIds(i), _ => 0);
+                bothHoldOne[i].TrySetResult();
+                await Task.WhenAll(bothHoldOne.Select(gate => gate.Task));
+                tx.Queue(ThingSql.AddToCounter, ThingSql.CounterRows((1 - i, 1)), 1, "it is there");
+                return 0;
+            }).AsTask()).AsTask());
         var errors = (await Task.WhenAll(attempts)).OfType<Exception>().ToList();
 
         var error = Assert.IsType<DatabaseUnavailableException>(Assert.Single(errors));

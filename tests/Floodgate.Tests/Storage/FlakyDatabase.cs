@@ -36,9 +36,7 @@ public sealed class FlakyDatabase(Database real) : Database
     /// <inheritdoc/>
     public override int OpenConnections => real.OpenConnections;
 
-    /// <summary>
-    /// Holds the next transaction, and those after it, until the gate is set; tells when one is held.
-    /// </summary>
+    /// <summary>Holds the next transactions until the gate is set; tells when the first is held.</summary>
     public (Task Held, TaskCompletionSource Gate) Hold()
     {
         var held = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -6,9 +6,7 @@ using Xunit;
 
 namespace Floodgate.Tests.Storage;
 
-/// <summary>
-/// Goal: a command is decided once, in its turn, and told truly. Method: a counter, held and broken at will.
-/// </summary>
+/// <summary>Goal: a command is decided once, in turn, and told truly. Method: hold and break commits.</summary>
 public abstract class GroupCommitContract(PostgreSqlServer? server) : DatabaseContract(server)
 {
     private const long Poison = -1;
@@ -65,8 +63,7 @@ public abstract class GroupCommitContract(PostgreSqlServer? server) : DatabaseCo
         Assert.Equal([1, 2, 3, 4, 5, 6], batches.SelectMany(batch => batch));
     }
 
-    // Goal: one bad command costs its neighbours time, not their effect. Method: two poisoned among 64; the
-    // transactions
+    // Goal: one bad command costs its neighbours time, not their effect. Method: two poisoned among 64; transactions
     // are counted because trying each alone would let one stranger slow down everybody.
     [Fact]
     public async Task A_poisonous_command_fails_alone()
@@ -222,9 +219,7 @@ public abstract class GroupCommitContract(PostgreSqlServer? server) : DatabaseCo
 
     private static GroupCommitLimits Limits() => new("test", 100, 100, 1, 5_000);
 
-    /// <summary>
-    /// Keeps each number as a thing, whose id makes it idempotent; the outcome is ten times the number.
-    /// </summary>
+    /// <summary>Keeps each number as a thing, whose id makes it idempotent; the outcome is ten times it.</summary>
     private async ValueTask<IReadOnlyList<long>> DecideAsync(Tx tx, IReadOnlyList<long> numbers)
     {
         lock (batches)

@@ -15,9 +15,7 @@ public abstract class GroupCommitProperty(PostgreSqlServer? server) : DatabaseCo
     private const int Cases = 40;
     private int cases;
 
-    /// <summary>
-    /// What is submitted: changes of the counter (0 is a poisonous command), the faults and the batch size.
-    /// </summary>
+    /// <summary>What is submitted: changes of the counter, 0 being a poisonous command; and what fails.</summary>
     public sealed record Scenario(IReadOnlyList<int> Changes, IReadOnlyList<Fault> Faults, int BatchMax)
     {
         public override string ToString() =>

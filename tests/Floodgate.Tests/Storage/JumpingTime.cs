@@ -2,9 +2,7 @@ using System.Collections.Concurrent;
 
 namespace Floodgate.Tests.Storage;
 
-/// <summary>
-/// A clock that jumps to the end of every delay as soon as somebody waits for it, and writes down each.
-/// </summary>
+/// <summary>A clock that jumps to the end of every delay as soon as somebody waits for it; it notes each.</summary>
 public sealed class JumpingTime : TimeProvider
 {
     private static readonly DateTimeOffset Start = new(2031, 5, 4, 9, 0, 0, TimeSpan.Zero);

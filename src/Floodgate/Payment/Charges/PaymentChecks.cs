@@ -1,3 +1,4 @@
+using Floodgate.Payment.Charges.Providers;
 using Floodgate.Payment.Ledger;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
@@ -34,6 +35,13 @@ public sealed class PaymentChecks
 
     /// <summary>Why processing stands still by itself; null while all is well.</summary>
     public Exception? Failure => worker.Consumer.Failure ?? worker.Failure;
+
+    /// <summary>Events in work now.</summary>
+    public int InFlight => worker.Consumer.InFlight;
+
+    /// <summary>The breakers as numbers, for the metrics: 0 closed, 1 half-open, 2 open.</summary>
+    public IEnumerable<(string Provider, int State)> Breakers =>
+        gates.All.Select(g => (g.Provider.Name, NumberOf(g.Breaker.State)));
 
     /// <summary>How far processing is. Cheap.</summary>
     public async ValueTask<Progress> ProgressAsync(Tx tx) => new(
@@ -96,6 +104,13 @@ public sealed class PaymentChecks
             ? ValueTask.CompletedTask
             : PutOffAsync(tx, ids);
     }
+
+    private static int NumberOf(BreakerState state) => state switch
+    {
+        BreakerState.Closed => 0,
+        BreakerState.HalfOpen => 1,
+        _ => 2,
+    };
 
     private async ValueTask PutOffAsync(Tx tx, EventIds ids)
     {

@@ -18,9 +18,7 @@ public abstract class Database : IAsyncDisposable
     /// <summary>How many group-commit loops gain from writing at the same time: 1 on SQLite.</summary>
     public abstract int WritersMax { get; }
 
-    /// <summary>
-    /// Opens the database that the settings name: SQLite's file at once, PostgreSQL at the first use.
-    /// </summary>
+    /// <summary>Opens what the settings name: SQLite's file at once, PostgreSQL at the first use.</summary>
     /// <exception cref="DatabaseUnavailableException">The connection string or the folder cannot be used.</exception>
     public static Database Open(DatabaseSettings settings) => settings.IsPostgreSql
         ? new PostgreSqlDatabase(settings)

@@ -71,9 +71,8 @@ public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
 
     /// <summary>
     /// Takes the command and returns the task of its outcome, or null when the queue is full or being closed: refuse
-    /// the caller at once, with <c>Retry-After</c>. The task fails with <see cref="DatabaseUnavailableException"/>
-    /// when the database
-    /// stayed away too long; the command may then still have had its effect.
+    /// the caller at once, with <c>Retry-After</c>. The task fails with <see cref="DatabaseUnavailableException"/> when
+    /// the database stayed away too long; the command may then still have had its effect.
     /// </summary>
     public Task<TOutcome>? TrySubmit(TCommand command)
     {

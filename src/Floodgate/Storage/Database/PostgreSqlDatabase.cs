@@ -79,7 +79,7 @@ internal sealed class PostgreSqlDatabase : Database
         {
             if (logOwner is { FullState: not ConnectionState.Open })
             {
-                await logOwner.DisposeAsync();
+                await CloseAsync(logOwner);
                 logOwner = null;
             }
 
@@ -163,7 +163,7 @@ internal sealed class PostgreSqlDatabase : Database
         ObjectDisposedException.ThrowIf(Volatile.Read(ref disposals) > 0, this);
         try
         {
-            await using var connection = await source.OpenConnectionAsync(cancel);
+            var connection = await source.OpenConnectionAsync(cancel);
             Interlocked.Increment(ref uses);
             try
             {
@@ -171,12 +171,25 @@ internal sealed class PostgreSqlDatabase : Database
             }
             finally
             {
+                await CloseAsync(connection);
                 Release();
             }
         }
         catch (Exception error) when (PostgreSqlErrors.Translate(error) is { } translated)
         {
             throw translated;
+        }
+    }
+
+    private static async ValueTask CloseAsync(NpgsqlConnection connection)
+    {
+        try
+        {
+            await connection.DisposeAsync();
+        }
+        catch (NpgsqlException)
+        {
+            // It is broken, and the pool drops it; the result, or the error that led here, is what counts.
         }
     }
 
@@ -202,7 +215,7 @@ internal sealed class PostgreSqlDatabase : Database
         {
             if (!isOwner)
             {
-                await logOwner!.DisposeAsync();
+                await CloseAsync(logOwner!);
                 logOwner = null;
             }
         }
@@ -218,7 +231,7 @@ internal sealed class PostgreSqlDatabase : Database
         try
         {
             await RunTextAsync(logOwner, "select pg_advisory_unlock_all()", CancellationToken.None);
-            await logOwner.DisposeAsync();
+            await CloseAsync(logOwner);
         }
         catch (NpgsqlException)
         {

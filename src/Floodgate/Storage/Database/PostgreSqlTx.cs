@@ -13,6 +13,7 @@ internal sealed class PostgreSqlTx : Tx
     private readonly NpgsqlConnection connection;
     private readonly bool isTransaction;
     private readonly List<(int Command, Expectation Expectation)> expected = [];
+    private Task inFlight = Task.CompletedTask;
     private NpgsqlBatch? batch;
     private int queuedResults;
     private bool hasBegun;
@@ -53,6 +54,9 @@ internal sealed class PostgreSqlTx : Tx
     internal async ValueTask RollbackAsync()
     {
         End();
+
+        // Work that ends while its statement still runs: the connection cannot be given back before that is over.
+        await inFlight.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         batch?.Dispose();
         batch = null;
         queuedResults = 0;
@@ -86,10 +90,18 @@ internal sealed class PostgreSqlTx : Tx
     private protected override ValueTask<List<T>> RunAsync<T>(Statement statement, Rows rows, Func<Row, T> map)
     {
         AddCommand(statement, rows);
-        return SendAsync(map);
+        var sending = SendAsync(map);
+        inFlight = sending;
+        return new(sending);
     }
 
-    private protected override async ValueTask InsertAsync(string table, Column[] columns, Rows rows)
+    private protected override ValueTask InsertAsync(string table, Column[] columns, Rows rows)
+    {
+        inFlight = CopyInAsync(table, columns, rows);
+        return new(inFlight);
+    }
+
+    private async Task CopyInAsync(string table, Column[] columns, Rows rows)
     {
         if (batch is not null)
         {
@@ -131,7 +143,7 @@ internal sealed class PostgreSqlTx : Tx
     }
 
     /// <summary>Sends the batch, maps the last result if a map is given, and checks what was expected.</summary>
-    private async ValueTask<List<T>> SendAsync<T>(Func<Row, T>? map)
+    private async Task<List<T>> SendAsync<T>(Func<Row, T>? map)
     {
         using var sent = batch!;
         var skip = map is null ? 0 : queuedResults - 1;

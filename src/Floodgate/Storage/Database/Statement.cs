@@ -55,9 +55,7 @@ public sealed partial class Statement
     {
     }
 
-    /// <summary>
-    /// Declares a statement whose text differs between the two; the reason belongs in a comment there.
-    /// </summary>
+    /// <summary>Declares a statement whose text differs between the two; say there why it must.</summary>
     public Statement(string postgreSql, string sqlite, Column[] columns)
     {
         this.columns = columns;

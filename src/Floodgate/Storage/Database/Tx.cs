@@ -66,9 +66,7 @@ public abstract class Tx
         isBusyOrBroken = false;
     }
 
-    /// <summary>
-    /// Runs the action after the commit is durable, before the caller is answered. It must not throw.
-    /// </summary>
+    /// <summary>Runs it after the commit is durable, before the caller is answered; it may not throw.</summary>
     public void OnCommitted(Action action) => (committed ??= []).Add(action);
 
     internal void RunCommitted() => committed?.ForEach(action => action());

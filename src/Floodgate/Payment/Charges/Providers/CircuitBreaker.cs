@@ -118,9 +118,7 @@ internal sealed class CircuitBreaker(CircuitBreakerSettings settings, TimeProvid
         }
     }
 
-    /// <summary>
-    /// Gives the permit back with the call's result; the call took the time since the permit was given.
-    /// </summary>
+    /// <summary>Gives the permit back with the result; the call took the time since the permit was given.</summary>
     public void Report(BreakerPermit permit, ProviderVerdict verdict)
     {
         var failed = verdict is ProviderVerdict.NotReached or ProviderVerdict.Unknown;

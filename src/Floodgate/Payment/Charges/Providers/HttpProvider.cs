@@ -25,7 +25,7 @@ internal sealed record HttpProviderSettings(Uri Url)
 /// counts as which verdict, in this order (40,000 calls in flight cost about 500 MB, mostly the framework's streams):
 /// <list type="bullet">
 /// <item>the caller cancels: OperationCanceledException</item>
-/// <item>no connection: NotReached <c>not_connected</c></item>
+/// <item>no connection, or no time left to send: NotReached <c>not_connected</c>, <c>not_sent</c></item>
 /// <item>time-out, broken connection or answer: Unknown <c>timed_out</c>, <c>broken_answer</c></item>
 /// <item>200: Approved or Declined with the provider's reason</item>
 /// <item>400, 422: Declined <c>rejected</c>, because the same request can only be rejected again</item>
@@ -125,7 +125,8 @@ internal sealed class HttpProvider : IPaymentProvider, IDisposable
                 using var response = await lane.SendAsync(request, timeout.Token);
                 if (response is null)
                 {
-                    return NotReached("not_connected");
+                    cancel.ThrowIfCancellationRequested();
+                    return NotReached("not_sent");
                 }
 
                 if (response.Headers.NonValidated.TryGetValues(ProviderJson.StatusHeader, out var status)

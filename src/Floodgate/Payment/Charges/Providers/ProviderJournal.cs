@@ -10,17 +10,16 @@ namespace Floodgate.Payment.Charges.Providers;
 internal sealed class ProviderJournal : IDisposable
 {
     private const int LinesPerRead = 4096;
-    private const int PendingLinesToKeep = 65_536;
 
     private readonly int _lineCountMax;
     private readonly Microsoft.Win32.SafeHandles.SafeFileHandle _file;
 
     // Under the book's lock: lines that are not in the file yet.
-    private List<BookLine> _pending = [];
+    private readonly List<BookLine> _pending = [];
 
     // Under the write gate: the list that is being written, and the length of the file up to its last whole line.
     private readonly Lock _writeGate = new();
-    private List<BookLine> _writing = [];
+    private readonly List<BookLine> _writing = [];
     private long _length;
     private int _written;
 
@@ -53,7 +52,8 @@ internal sealed class ProviderJournal : IDisposable
     private static ReadOnlySpan<byte> Magic => "FGBOOK1\n"u8;
 
     /// <summary>
-    /// Hands over every line in order, once, before the first append. A torn last line was never answered and is cut.
+    /// Hands over every line in order, once, before the first append. A torn last line was never answered; the next
+    /// write goes over it.
     /// </summary>
     public void ReadAll(Action<BookLine> take)
     {
@@ -77,7 +77,6 @@ internal sealed class ProviderJournal : IDisposable
             _length += (long)whole * BookLine.Bytes;
         }
         while (whole == LinesPerRead);
-        RandomAccess.SetLength(_file, _length);
     }
 
     /// <summary>Adds a line that <see cref="WriteThrough"/> will write. The caller holds the book's lock.</summary>
@@ -101,7 +100,7 @@ internal sealed class ProviderJournal : IDisposable
                 return;
             }
 
-            // Lines of a failed try come first, then those that arrived since.
+            // Behind the lines of a failed try, if there was one.
             TakePending(bookGate);
             if (_written + _writing.Count > _lineCountMax)
             {
@@ -111,7 +110,7 @@ internal sealed class ProviderJournal : IDisposable
             RandomAccess.Write(_file, MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(_writing)), _length);
             _length += (long)_writing.Count * BookLine.Bytes;
             Volatile.Write(ref _written, _written + _writing.Count);
-            ClearWriting();
+            _writing.Clear();
         }
     }
 
@@ -122,27 +121,9 @@ internal sealed class ProviderJournal : IDisposable
     {
         lock (bookGate)
         {
-            if (_writing.Count == 0)
-            {
-                (_pending, _writing) = (_writing, _pending);
-            }
-            else
-            {
-                _writing.AddRange(_pending);
-                _pending.Clear();
-            }
+            _writing.AddRange(_pending);
+            _pending.Clear();
         }
-    }
-
-    // A burst must not hold its memory for ever.
-    private void ClearWriting()
-    {
-        if (_writing.Capacity > PendingLinesToKeep)
-        {
-            _writing = [];
-        }
-
-        _writing.Clear();
     }
 
     private int ReadSome(Span<byte> into)

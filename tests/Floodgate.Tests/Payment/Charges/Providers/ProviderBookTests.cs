@@ -67,7 +67,10 @@ public sealed class ProviderBookTests
     [InlineData(2, Charge, 100, "KRW")]
     [InlineData(1, Charge, 100, "USD")]
     internal void An_id_with_other_content_is_its_own_outcome(
-        int payment, ProviderAction action, long minor, string code)
+        int payment,
+        ProviderAction action,
+        long minor,
+        string code)
     {
         using var book = new ProviderBook(new ManualTime());
         book.Record(Calls.Charge(1, 100), issuerDeclines: false);
@@ -132,8 +135,8 @@ public sealed class ProviderBookTests
         }
 
         Assert.Equal(Enumerable.Range(0, 10).Select(Calls.Id), Everything(book, 3).Select(line => line.Call.Id));
-        var page = book.Statement(null, 10)!.Value;
-        Assert.Equal((10, false), (page.Lines.Count, page.HasMore));
+        var (whole, hasMore) = book.Statement(null, 10)!.Value;
+        Assert.Equal((10, false), (whole.Count, hasMore));
         Assert.Null(book.Statement(Calls.Id(99), 3));
         Assert.Null(book.Find(Calls.Id(99)));
         Assert.Equal(DeclineReason.CardDeclined, book.Find(Calls.Id(4))!.Value.Line.Declined);
@@ -168,7 +171,7 @@ public sealed class ProviderBookTests
     [Theory]
     [InlineData(1)]
     [InlineData(BookLine.Bytes - 1)]
-    public void A_torn_last_line_is_cut_and_later_lines_stand(int tornBytes)
+    public void A_torn_last_line_is_replaced_and_later_lines_stand(int tornBytes)
     {
         using var scratch = new ScratchDirectory();
         var file = scratch.File("book");

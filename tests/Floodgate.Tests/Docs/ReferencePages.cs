@@ -1,0 +1,252 @@
+using System.Collections;
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using System.Reflection;
+using System.Text;
+using Floodgate.Access;
+using Floodgate.Payment.Charges.Providers;
+using Floodgate.Supervision;
+using Floodgate.Vocabulary;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Floodgate.Tests.Docs;
+
+/// <summary>The pages in <c>docs/reference</c>, made from the program alone, so the same on every machine.</summary>
+internal static class ReferencePages
+{
+    private const string MadeFromCode = """
+        <!-- Made from the code; to change it, change that and run:
+             UPDATE_REFERENCE=1 ./test --filter-class 'Floodgate.Tests.Docs.*' -->
+        """;
+
+    private static readonly Assembly Program = typeof(Server).Assembly;
+
+    private static readonly string[] ServerCommands =
+        ["", "up", "serve", "merchant create", "admin create", "provider", "settings", "migrate"];
+
+    private static readonly string[] LoadCommands = ["accept", "drain", "audit"];
+
+    /// <summary>Every page by its name, and how it is made.</summary>
+    public static IReadOnlyDictionary<string, Func<Task<string>>> All { get; } =
+        new Dictionary<string, Func<Task<string>>>
+        {
+            ["settings"] = () => Task.FromResult(Settings()),
+            ["routes"] = RoutesAsync,
+            ["problems"] = () => Task.FromResult(Problems()),
+            ["metrics"] = () => Task.FromResult(Metrics()),
+            ["commands"] = CommandsAsync,
+        };
+
+    /// <summary>Every metric as it is scraped: name, type, help.</summary>
+    public static IReadOnlyList<(string Name, string Type, string Help)> MetricList()
+    {
+        var instruments = Program.GetTypes()
+            .Where(type => !type.IsGenericTypeDefinition || type.GetGenericArguments().Length == 2)
+            .Select(type => type.IsGenericTypeDefinition ? type.MakeGenericType(typeof(object), typeof(object)) : type)
+            .SelectMany(StaticFields)
+            .Where(field => field.FieldType.IsAssignableTo(typeof(Instrument)))
+            .Select(field => new Metric((Instrument)field.GetValue(null)!))
+            .Select(metric => (metric.Name, Type: TypeOf(metric.Kind), metric.Help));
+        using var own = new Floodgate.Supervision.Metrics("none", NullLogger<Floodgate.Supervision.Metrics>.Instance);
+        var lines = own.Scrape().Split('\n');
+        var process = lines.Where(line => line.StartsWith("# HELP ", StringComparison.Ordinal)).Select(line =>
+        {
+            var parts = line.Split(' ', 4);
+            var type = lines.Single(other => other.StartsWith($"# TYPE {parts[2]} ", StringComparison.Ordinal));
+            return (Name: parts[2], Type: type.Split(' ')[3], Help: parts[3]);
+        });
+        return [.. instruments.Concat(process).OrderBy(metric => metric.Name, StringComparer.Ordinal)];
+    }
+
+    private static string Settings()
+    {
+        var demo = Read(new() { ["Server:Demo"] = "true" }).ToDictionary(setting => setting.Name);
+        var page = Start("Settings", """
+            Each can be given in `floodgate.json` (`{"Server":{"Urls":"..."}}`), in the environment
+            (`FLOODGATE__SERVER__URLS`) or on the command line (`--Server:Urls=...`); the last one wins.
+            All errors are reported together before anything starts. `./floodgate settings` prints what is
+            in force and where it comes from. None is read again while the program runs.
+            """);
+        foreach (var section in Read([]).GroupBy(setting => setting.Name.Split(':')[0]))
+        {
+            page.Append($"\n## {section.Key}\n\n");
+            page.Append("| setting | default | unit | allowed | meaning |\n|---|---|---|---|---|\n");
+            foreach (var setting in section)
+            {
+                var also = demo[setting.Name].Source == "profile demo" ? $" (demo: {demo[setting.Name].Value})" : "";
+                Row(page, $"`{setting.Name}`", Shown(setting.Value) + also, setting.Unit, setting.Range,
+                    setting.Secret ? $"{setting.Meaning} Never printed." : setting.Meaning);
+            }
+        }
+
+        return page.ToString();
+    }
+
+    private static IEnumerable<Setting> Read(Dictionary<string, string> flags)
+    {
+        var none = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(none, "{}");
+            var layer = SettingsLayer.Of("flags", flags);
+            var options = SettingsLayer.Of("options", new Dictionary<string, string>());
+            return Floodgate.Settings.Read(Floodgate.Settings.Gather(none, new Hashtable(), layer, options)).Effective;
+        }
+        finally
+        {
+            File.Delete(none);
+        }
+    }
+
+    private static async Task<string> RoutesAsync()
+    {
+        var directory = Path.Combine(Path.GetTempPath(), "floodgate-docs-" + Path.GetRandomFileName());
+        var (app, _) = DocsServer.Build(directory);
+        try
+        {
+            var routes = new Routes(app, app.Services.GetRequiredService<ApiKeys>(), isDemo: false);
+            Roles.Map(routes, app.Services, "all");
+            var page = Start("Routes", """
+                Keys go in `Authorization: Bearer KEY`. Bodies and answers are JSON; refusals are
+                [problems](problems.md). Routes marked *demo* are served with `--demo` only. A process of role
+                `worker` serves `/health`, `/metrics` and `/v1/ops` only. The stand-alone provider
+                (`./floodgate provider`) serves `POST /charges`, `GET /charges/{id}`, `GET /statement` and
+                `GET`, `PUT /faults`, without keys.
+
+                | route | who may call | |
+                |---|---|---|
+                """);
+            foreach (var route in routes.All.OrderBy(route => route.Pattern, StringComparer.Ordinal))
+            {
+                var name = $"{route.Method} {route.Pattern}";
+                Row(page, $"`{name}`", WhoOf(route.Who) + (route.IsDemoOnly ? ", *demo*" : ""),
+                    RouteNotes.All.GetValueOrDefault(name, $"**{nameof(RouteNotes)} has no line for this route.**"));
+            }
+
+            return page.ToString();
+        }
+        finally
+        {
+            await app.DisposeAsync();
+            Directory.Delete(directory, recursive: true);
+        }
+    }
+
+    private static string Problems()
+    {
+        var page = Start("Problems", """
+            Refusals are `application/problem+json` (RFC 9457): `type` (`urn:floodgate:problem:CODE`), `title`,
+            `status`, `detail` (this occurrence: the value, what is allowed, what to do) and `code`. Codes never
+            change; branch on them. 503 comes with `Retry-After`.
+
+            | status | code | title | from |
+            |---|---|---|---|
+            """);
+        var kinds = Program.GetTypes()
+            .Where(type => !type.IsGenericTypeDefinition)
+            .SelectMany(type => StaticFields(type).Where(field => field.FieldType == typeof(ProblemKind))
+                .Select(field => (Kind: (ProblemKind)field.GetValue(null)!, Module: type.Namespace!.Split('.')[^1])))
+            .OrderBy(kind => kind.Kind.Status).ThenBy(kind => kind.Kind.Code, StringComparer.Ordinal);
+        foreach (var (kind, module) in kinds)
+        {
+            Row(page, $"{kind.Status}", $"`{kind.Code}`", kind.Title, module);
+        }
+
+        page.Append("""
+
+            ## Why a payment or operation failed
+
+            An accepted payment or operation that fails says why in `failReason`. A provider over HTTP may give
+            reasons of its own; `declined` is one without a reason.
+
+            | failReason | from |
+            |---|---|
+            | `insufficient_funds` | the wallet |
+            | `rejected` | a provider over HTTP that answers 400 or 422 |
+
+            """.ReplaceLineEndings("\n"));
+        foreach (var reason in Enum.GetValues<DeclineReason>().Where(reason => reason != DeclineReason.None))
+        {
+            Row(page, $"`{ProviderLine.CodeOf(reason)}`", "the simulated provider");
+        }
+
+        return page.ToString();
+    }
+
+    private static string Metrics()
+    {
+        var page = Start("Metrics", """
+            Prometheus text at `GET /metrics`. Times are seconds. A metric appears with its first value. A
+            histogram has `_bucket`, `_sum` and `_count`.
+
+            | metric | type | meaning |
+            |---|---|---|
+            """);
+        foreach (var (name, type, help) in MetricList())
+        {
+            Row(page, $"`{name}`", type, help);
+        }
+
+        return page.ToString();
+    }
+
+    private static async Task<string> CommandsAsync()
+    {
+        var page = Start("Commands", """
+            What `./floodgate COMMAND --help` and `./floodgate load COMMAND --help` print. A setting can stand
+            behind every command of the server, as in `--Log:Level=warn`.
+            """);
+        var server = ServerCommands.Select(command => HelpAsync("./floodgate", Program, command));
+        var load = LoadCommands.Select(
+            command => HelpAsync("./floodgate load", typeof(Floodgate.Load.Surroundings).Assembly, command));
+        foreach (var section in await Task.WhenAll(server.Concat(load)))
+        {
+            page.Append(section);
+        }
+
+        return page.ToString();
+    }
+
+    /// <summary>In a process of its own, because help is wrapped to the width of a terminal if there is one.</summary>
+    private static async Task<string> HelpAsync(string launcher, Assembly program, string command)
+    {
+        string[] arguments =
+            [program.Location, .. command.Split(' ', StringSplitOptions.RemoveEmptyEntries), "--help"];
+        var start = new ProcessStartInfo("dotnet", arguments)
+        {
+            RedirectStandardOutput = true,
+        };
+        using var process = Process.Start(start)!;
+        var help = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        var lines = help.ReplaceLineEndings("\n").Split('\n').Select(line => line.TrimEnd());
+        return $"\n## `{$"{launcher} {command}".TrimEnd()}`\n\n```\n{string.Join('\n', lines).Trim()}\n```\n";
+    }
+
+    private static StringBuilder Start(string title, string text) =>
+        new($"# {title}\n\n{MadeFromCode}\n\n{text}\n".ReplaceLineEndings("\n"));
+
+    private static void Row(StringBuilder page, params string[] cells) =>
+        page.Append($"| {string.Join(" | ", cells.Select(cell => cell.Replace("|", "\\|")))} |\n");
+
+    private static string Shown(string value) => value.Length == 0 ? "" : $"`{value}`";
+
+    private static string WhoOf(Who who) => who switch
+    {
+        Who.Public => "anyone",
+        Who.Merchant => "merchant",
+        Who.Admin => "operator",
+        _ => "merchant, operator",
+    };
+
+    private static string TypeOf(MetricKind kind) => kind switch
+    {
+        MetricKind.Counter => "counter",
+        MetricKind.Histogram => "histogram",
+        _ => "gauge",
+    };
+
+    private static IEnumerable<FieldInfo> StaticFields(Type type) => type.GetFields(
+        BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly);
+}

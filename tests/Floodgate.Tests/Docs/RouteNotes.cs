@@ -1,0 +1,44 @@
+namespace Floodgate.Tests.Docs;
+
+/// <summary>What each route is for, in one line; the page of routes takes everything else from the program.</summary>
+internal static class RouteNotes
+{
+    private const string Key = " Needs `Idempotency-Key`.";
+    private const string Page = " Pages by `limit` and `starting_after`.";
+
+    /// <summary>By method and pattern. A route without a line, and a line without its route, fail the test.</summary>
+    public static IReadOnlyDictionary<string, string> All { get; } = new Dictionary<string, string>
+    {
+        ["POST /v1/merchants"] = "Create a merchant; the answer has its key, once." + Key,
+        ["POST /v1/payments"] = "Accept a payment: 202, or 200 with its first outcome with `Prefer: wait=N`." + Key,
+        ["GET /v1/payments"] = "Payments by id; an operator sees every merchant's." + Page,
+        ["GET /v1/payments/{id}"] = "A payment with its operations.",
+        ["GET /v1/payments/{id}/events"] = "Server-sent events: the payment now and after each change.",
+        ["POST /v1/payments/{id}/capture"] = "Take the authorized amount, or the part in `amount`." + Key,
+        ["POST /v1/payments/{id}/void"] = "Give the authorization up." + Key,
+        ["POST /v1/payments/{id}/refund"] = "Give back all that is left, or `amount`." + Key,
+        ["POST /payments/authorize"] = "Older form of an authorization: flat body, `idempotencyKey` in it.",
+        ["POST /payments/capture/{id}"] = "Older form of a capture.",
+        ["POST /payments/refund/{id}"] = "Older form of a refund.",
+        ["GET /v1/wallets/{userId}"] = "A customer's balances, available and held.",
+        ["POST /v1/wallets/{userId}/top-ups"] = "A payment through the gateway that fills the wallet." + Key,
+        ["GET /v1/ledger/accounts"] = "The merchant's own accounts; an operator names an `owner`.",
+        ["GET /v1/ledger/accounts/{id}"] = "One account with its totals.",
+        ["GET /v1/ledger/entries"] = "Entries of a `paymentId`, or of an `accountId` in pages (`starting_after`).",
+        ["GET /v1/ops/lag"] = "How far processing is. See [operating payments](../operating/payments.md).",
+        ["GET /v1/ops/invariants"] = "Checks what must hold over all rows.",
+        ["GET /v1/ops/breakers"] = "The circuit breaker of each provider.",
+        ["GET /v1/ops/dead-letters"] = "Dead letters with `state` `OPEN` (default), `REPLAYED` or `DISCARDED`." + Page,
+        ["POST /v1/ops/dead-letters/{id}/replay"] = "Append the event again and close the letter.",
+        ["POST /v1/ops/dead-letters/{id}/discard"] = "Close the letter; its payment is still carried to an outcome.",
+        ["GET /v1/ops/provider/faults"] = "How the simulated provider misbehaves.",
+        ["PUT /v1/ops/provider/faults"] = "Set that; what is left out is zero.",
+        ["GET /v1/ops/provider/statement"] = "The simulated provider's own record." + Page,
+        ["POST /v1/ops/processing/pause"] = "Take up no more work; what is in work is finished.",
+        ["POST /v1/ops/processing/resume"] = "Take up work again.",
+        ["POST /v1/ops/no-op"] = "Reads a payment's body and does nothing: the yardstick of the load tool.",
+        ["GET /health/live"] = "200 while the process answers.",
+        ["GET /health/ready"] = "200 when it should get traffic, else 503 with all that is missing.",
+        ["GET /metrics"] = "[Metrics](metrics.md) as Prometheus text.",
+    };
+}
