@@ -9,7 +9,7 @@ namespace Floodgate.Tests.Drills;
 /// </summary>
 internal sealed class Traffic
 {
-    private const int Buyers = 12;
+    private const int Buyers = 20;
     private const int WaitSeconds = 1;
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 

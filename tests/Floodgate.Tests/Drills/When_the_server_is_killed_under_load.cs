@@ -9,7 +9,7 @@ namespace Floodgate.Tests.Drills;
 [Collection(Drill.Collection)]
 public sealed class When_the_server_is_killed_under_load(PostgreSqlServer postgres)
 {
-    private const int MomentMax = 400;
+    private const int MomentMax = 600;
 
     // While the provider is away buyers mostly wait, and little happens.
     private const int MomentMaxAway = 40;
