@@ -150,9 +150,9 @@ public sealed class ExampleTests
             // Told below, with both texts.
         }
 
+        var real = Document.Normalized(answer);
         Assert.True(
-            expected == Document.Normalized(answer),
-            $"Line {block.Line} shows\n{expected}\nand {call.Method} {call.Path} answers\n{Document.Normalized(answer)}");
+            expected == real, $"Line {block.Line} shows\n{expected}\nand {call.Method} {call.Path} answers\n{real}");
     }
 
     private static async Task<string> SendAsync(DocsServer server, ShellCall call, string? id)
