@@ -104,15 +104,20 @@ internal static class ChargesSql
         $$"""select {{PaymentColumns}} from {rows} join payment p on p.id = rows.id order by p.id {for update}""",
         Column.Id("id"));
 
+    // A join would let PostgreSQL walk the primary key from its start; values of a subselect bound the index.
     private static readonly Statement SelectPage = new(
         $$"""
-        select {{PaymentColumns}} from {rows} join payment p on p.merchant_id = rows.merchant_id and p.id > rows.after
+        select {{PaymentColumns}} from payment p where p.merchant_id = (select rows.merchant_id from {rows})
+            and p.id > (select rows.after from {rows})
         order by p.id limit 1001
         """,
         Column.Text("merchant_id"), Column.Id("after"));
 
     private static readonly Statement SelectPageOfAll = new(
-        $$"""select {{PaymentColumns}} from {rows} join payment p on p.id > rows.after order by p.id limit 1001""",
+        $$"""
+        select {{PaymentColumns}} from payment p where p.id > (select rows.after from {rows})
+        order by p.id limit 1001
+        """,
         Column.Id("after"));
 
     // The guard is the idempotency of provider answers: only a pending payment changes.
@@ -188,14 +193,14 @@ internal static class ChargesSql
 
     private static readonly Statement SelectDue = new(
         """
-        select d.id, d.payment_id, d.attempts from {rows} join charge_due d on d.provider = rows.provider
-            and d.due_ms <= rows.now_ms
+        select d.id, d.payment_id, d.attempts from charge_due d
+        where d.provider = (select rows.provider from {rows}) and d.due_ms <= (select rows.now_ms from {rows})
         order by d.due_ms limit 5000
         """,
         Column.Text("provider"), Column.Long("now_ms"));
 
     private static readonly Statement NextDue = new(
-        "select min(d.due_ms) from {rows} join charge_due d on d.provider = rows.provider",
+        "select min(d.due_ms) from charge_due d where d.provider = (select rows.provider from {rows})",
         Column.Text("provider"));
 
     private static readonly Statement CountDue = new("select count(*) from charge_due");

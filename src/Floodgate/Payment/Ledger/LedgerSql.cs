@@ -96,8 +96,8 @@ internal static class LedgerSql
     private static readonly Statement SelectEntriesOfAccount = new(
         """
         select e.payment_id, e.event_id, e.line, e.account_id, e.amount, e.at_ms
-        from {rows} join ledger_entry e on e.account_id = rows.account_id
-            and (e.at_ms, e.event_id, e.line) > (rows.at_ms, rows.event_id, rows.line)
+        from ledger_entry e where e.account_id = (select rows.account_id from {rows})
+            and (e.at_ms, e.event_id, e.line) > (select rows.at_ms, rows.event_id, rows.line from {rows})
         order by e.at_ms, e.event_id, e.line limit 201
         """,
         Column.Long("account_id"), Column.Long("at_ms"), Column.Id("event_id"), Column.Long("line"));

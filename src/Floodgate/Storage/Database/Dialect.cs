@@ -1,9 +1,11 @@
 using System.Text;
+using System.Text.RegularExpressions;
+using Floodgate.Vocabulary;
 
 namespace Floodgate.Storage.Database;
 
 /// <summary>The few real differences between the two databases, each with a name.</summary>
-public sealed class Dialect
+public sealed partial class Dialect
 {
     private readonly (string Token, string Text)[] tokens;
     private readonly bool isSqlite;
@@ -45,8 +47,45 @@ public sealed class Dialect
             text.Replace(token, replacement);
         }
 
-        return text.Replace("{rows}", isSqlite ? OneRow(columns) : AllRows(columns)).ToString();
+        return isSqlite
+            ? ForOneRow(text.ToString(), columns)
+            : text.Replace("{rows}", AllRows(columns)).ToString();
     }
+
+    /// <summary>
+    /// A statement that runs once for each row. Inserts and updates become the plain ones of a single row, with
+    /// the row's values in their place: for an insert from a select and an update from a table SQLite would copy
+    /// every page it touches into a statement journal, for each row, in case the next one fails.
+    /// </summary>
+    private static string ForOneRow(string sql, IReadOnlyList<Column> columns)
+    {
+        var plain = sql.StartsWith("insert", StringComparison.Ordinal) ? InsertFromRows().Replace(sql, "$1 values ($2)")
+            : sql.StartsWith("update", StringComparison.Ordinal) ? UpdateFromRows().Replace(sql, " where")
+            : sql;
+        return plain.Contains("{rows}", StringComparison.Ordinal)
+            ? plain.Replace("{rows}", OneRow(columns), StringComparison.Ordinal)
+            : ValueOfRow().Replace(plain, m => $"?{IndexOf(m.Groups[1].Value, columns) + 1}");
+    }
+
+    private static int IndexOf(string name, IReadOnlyList<Column> columns)
+    {
+        var index = columns.Select(c => c.Name).ToList().IndexOf(name);
+        Invariant.Check(index >= 0, $"rows.{name} is a column of the statement's rows");
+        return index;
+    }
+
+    // Only a plain list of values: an insert from a join stays what it is.
+    [GeneratedRegex(
+        @"^(insert\s+into\s+\w+\s*\([^)]*\))\s*select\s+((?:(?!\bselect\b).)*?)\s+from\s+\{rows\}(?:\s+where\s+true)?"
+            + @"(?=\s*$|\s+on\s+conflict|\s+returning)",
+        RegexOptions.Singleline)]
+    private static partial Regex InsertFromRows();
+
+    [GeneratedRegex(@"\s+from\s+\{rows\}\s+where\b")]
+    private static partial Regex UpdateFromRows();
+
+    [GeneratedRegex(@"\brows\.(\w+)")]
+    private static partial Regex ValueOfRow();
 
     private static string OneRow(IReadOnlyList<Column> columns) =>
         $"(select {string.Join(", ", columns.Select((c, i) => $"?{i + 1} as {c.Name}"))}) as rows";

@@ -105,29 +105,19 @@ public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
 
     private async Task LoopAsync()
     {
-        var batch = new List<Pending>(limits.BatchMax);
         while (await queue.Reader.WaitToReadAsync())
         {
-            while (batch.Count < limits.BatchMax && queue.Reader.TryRead(out var pending))
-            {
-                batch.Add(pending);
-            }
-
-            if (batch.Count > 0)
-            {
-                BatchSizes.Record(batch.Count, tag);
-                await CommitAsync(batch);
-                batch.Clear();
-            }
+            await CommitAsync([]);
         }
     }
 
-    private async Task CommitAsync(IReadOnlyList<Pending> batch)
+    /// <summary>Decides the commands, or with an empty list whatever has arrived when the transaction begins.</summary>
+    private async Task CommitAsync(List<Pending> batch)
     {
         IReadOnlyList<TOutcome> outcomes;
         try
         {
-            outcomes = await DecideAsync([.. batch.Select(p => p.Command)]);
+            outcomes = await DecideAsync(batch);
         }
         catch (Exception error) // The edge of the loop: the error becomes the answer of each command.
         {
@@ -141,9 +131,9 @@ public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
         }
     }
 
-    private async Task FailAsync(IReadOnlyList<Pending> batch, Exception error)
+    private async Task FailAsync(List<Pending> batch, Exception error)
     {
-        if (batch.Count == 1 || error is DatabaseUnavailableException)
+        if (batch.Count <= 1 || error is DatabaseUnavailableException)
         {
             foreach (var pending in batch)
             {
@@ -158,14 +148,14 @@ public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
         await CommitAsync([.. batch.Skip(half)]);
     }
 
-    private async Task<IReadOnlyList<TOutcome>> DecideAsync(IReadOnlyList<TCommand> commands)
+    private async Task<IReadOnlyList<TOutcome>> DecideAsync(List<Pending> batch)
     {
         var startedAt = time.GetTimestamp();
         for (var delayMs = RetryDelayMsFirst; ; delayMs = Math.Min(delayMs * 2, RetryDelayMsMax))
         {
             try
             {
-                return await database.WriteAsync(tx => DecideAsync(tx, commands));
+                return await database.WriteAsync(tx => DecideAsync(tx, batch));
             }
             catch (DatabaseUnavailableException) when (IsWorthWaiting(startedAt))
             {
@@ -174,12 +164,36 @@ public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
         }
     }
 
-    // Counted before the commit: afterwards the commands would be decided a second time.
-    private async ValueTask<IReadOnlyList<TOutcome>> DecideAsync(Tx tx, IReadOnlyList<TCommand> commands)
+    private async ValueTask<IReadOnlyList<TOutcome>> DecideAsync(Tx tx, List<Pending> batch)
     {
-        var outcomes = await decide(tx, commands);
-        Invariant.Check(outcomes.Count == commands.Count, "every command of a batch has one outcome");
+        // Taken here and not before: while this transaction waited for its turn, more have arrived.
+        if (batch.Count == 0)
+        {
+            Take(batch);
+        }
+
+        if (batch.Count == 0)
+        {
+            return []; // Another loop was faster.
+        }
+
+        // Counted before the commit: afterwards the commands would be decided a second time.
+        var outcomes = await decide(tx, [.. batch.Select(p => p.Command)]);
+        Invariant.Check(outcomes.Count == batch.Count, "every command of a batch has one outcome");
         return outcomes;
+    }
+
+    private void Take(List<Pending> batch)
+    {
+        while (batch.Count < limits.BatchMax && queue.Reader.TryRead(out var pending))
+        {
+            batch.Add(pending);
+        }
+
+        if (batch.Count > 0)
+        {
+            BatchSizes.Record(batch.Count, tag);
+        }
     }
 
     private bool IsWorthWaiting(long startedAt)

@@ -13,7 +13,13 @@ internal sealed class SqliteConnection : IDisposable
     private readonly sqlite3 handle;
     private readonly Dictionary<Statement, sqlite3_stmt> prepared = [];
 
-    static SqliteConnection() => Batteries_V2.Init();
+    static SqliteConnection()
+    {
+        Batteries_V2.Init();
+
+        // Statistics that nobody reads cost a global lock at every allocation.
+        raw.sqlite3_config(raw.SQLITE_CONFIG_MEMSTATUS, 0);
+    }
 
     public SqliteConnection(string file, bool readOnly)
     {

@@ -30,14 +30,15 @@ internal sealed class SqliteDatabase : Database
         writerConnection = Open(
             readOnly: false,
             "pragma journal_mode = wal; pragma synchronous = full; pragma cache_size = -65536;"
-            + "pragma foreign_keys = on; pragma wal_autocheckpoint = 1000");
+            + "pragma foreign_keys = on; pragma temp_store = memory; pragma wal_autocheckpoint = 4000");
         writer = new SqliteWriter(writerConnection);
         closing = new Lazy<Task>(CloseAsync);
     }
 
     public override Dialect Dialect => Dialect.Sqlite;
 
-    public override int WritersMax => 1;
+    // One writes; the other's turn is queued meanwhile, so that the writer goes from commit to commit.
+    public override int WritersMax => 2;
 
     public override int OpenConnections => readersMax - readers.CurrentCount + (writer.IsBusy ? 1 : 0);
 

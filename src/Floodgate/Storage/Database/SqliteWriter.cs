@@ -83,9 +83,13 @@ internal sealed class SqliteWriter
         try
         {
             connection.Run("begin immediate");
-            foreach (var job in batch)
+            if (batch.Count == 1)
             {
-                RunInSavepoint(job);
+                batch[0].Run(connection); // It shares with nobody, so it needs no savepoint to fail alone.
+            }
+            else
+            {
+                batch.ForEach(RunInSavepoint);
             }
 
             connection.Run("commit");
