@@ -309,8 +309,8 @@ public sealed class Transactions_on_SQLite() : TransactionsContract(null)
         Assert.Equal(1, await CountAsync());
     }
 
-    // Goal: a full disk is an outage for all who needed room, told with its setting, and ends when there is room. Method:
-    // SQLite's own limit of pages; SQLite may roll back the whole shared transaction by itself.
+    // Goal: a full disk is an outage for all who needed room, told with its setting, and ends when there is room.
+    // Method: SQLite's own limit of pages; SQLite may roll back the whole shared transaction by itself.
     [Fact]
     public async Task A_full_disk_is_told_as_an_outage_and_writing_goes_on_when_there_is_room()
     {
