@@ -94,6 +94,9 @@ internal sealed partial record ShellCall(string Method, string Path, string? Bod
                 case "-X":
                     method = words.Dequeue();
                     break;
+                case "-o" or "-w":
+                    words.Dequeue();
+                    break;
                 case "-s" or "-i":
                     break;
                 default:
