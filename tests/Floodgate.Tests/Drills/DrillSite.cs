@@ -21,6 +21,7 @@ internal sealed class DrillSite : IAsyncDisposable
     private readonly DirectoryInfo journals;
     private readonly FloodgateProcess? provider;
     private readonly Traffic traffic;
+    private bool isAudited;
 
     private DrillSite(DirectoryInfo journals, FloodgateProcess? provider, FloodgateProcess server, Traffic traffic)
     {
@@ -60,8 +61,20 @@ internal sealed class DrillSite : IAsyncDisposable
             ["FLOODGATE__PROVIDERS__HTTP__URL"] = provider?.Url.OriginalString ?? "",
             ["FLOODGATE__PROVIDERS__SIMULATED__JOURNAL"] = providerInside ? journal : "",
         };
-        var server = await FloodgateProcess.StartAsync(environment, "up", "--demo");
-        var site = new DrillSite(journals, provider, server, new Traffic(new ServerApi(server.Http), chance));
+        DrillSite? site = null;
+        try
+        {
+            var server = await FloodgateProcess.StartAsync(environment, "up", "--demo");
+            site = new DrillSite(journals, provider, server, new Traffic(new ServerApi(server.Http), chance));
+        }
+        finally
+        {
+            if (site is null)
+            {
+                await CloseAsync(journals, provider);
+            }
+        }
+
         await site.SetFaultsAsync(Trouble);
         return site;
     }
@@ -120,17 +133,23 @@ internal sealed class DrillSite : IAsyncDisposable
         Assert.True(answered > 0, "buyers were served");
         Assert.Empty(Audit.Findings(evidence));
         Assert.Empty(traffic.Complaints);
+        isAudited = true;
     }
 
-    /// <summary>Ends all processes and removes their files.</summary>
+    /// <summary>Ends all processes and removes their files. Without a good audit the server's log comes first.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (TestContext.Current.TestState?.Result == TestResult.Failed)
+        if (!isAudited)
         {
             Drill.Tell(Server.Output);
         }
 
         await Server.DisposeAsync();
+        await CloseAsync(journals, provider);
+    }
+
+    private static async Task CloseAsync(DirectoryInfo journals, FloodgateProcess? provider)
+    {
         if (provider is not null)
         {
             await provider.DisposeAsync();

@@ -35,7 +35,7 @@ internal sealed record Answered(ChargeTask Task, ProviderAnswer Answer, long Due
 /// <summary>
 /// Records providers' answers: state, postings, results, facts, put-off tasks and the group's offsets, all in one
 /// transaction for a whole batch. Idempotent: only what is pending changes, so a second answer to the same
-/// task has no effect. Rows are locked in one order: payments, accounts, offsets, heads of the log.
+/// task has no effect. Rows are locked in one order: payments, accounts, heads of the log, offsets.
 /// </summary>
 internal sealed class AnswerBook : IAsyncDisposable
 {
@@ -90,12 +90,12 @@ internal sealed class AnswerBook : IAsyncDisposable
         ChargesSql.Upsert(tx, [.. answers.Where(a => !IsKnown(a)).Select(DueOf)]);
         ChargesSql.DeleteDues(tx, [.. answers.Where(a => IsKnown(a) && a.Event is null).Select(a => a.Task.Id)]);
         await journal.PostAsync(tx, changes.Postings);
+        await log.AppendAsync(tx, changes.Events);
         if (Offsets is { } offsets)
         {
             offsets.CommitWith(tx, batch.Where(a => a.Event is not null).Select(a => a.Event!));
         }
 
-        await log.AppendAsync(tx, changes.Events);
         tx.OnCommitted(() =>
         {
             watch.Changed(changes.PaymentIds);

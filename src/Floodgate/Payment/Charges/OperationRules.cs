@@ -5,6 +5,12 @@ namespace Floodgate.Payment.Charges;
 /// <summary>What can come of asking for an operation, in the order in which it is checked.</summary>
 public enum OperationOutcome
 {
+    /// <summary>The same key is being accepted at this moment: ask again.</summary>
+    KeyInUse,
+
+    /// <summary>The queue is full: ask again later.</summary>
+    Busy,
+
     /// <summary>Accepted; it will be carried out once.</summary>
     Accepted,
 

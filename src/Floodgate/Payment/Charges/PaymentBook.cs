@@ -88,23 +88,24 @@ public sealed class PaymentBook : IAsyncDisposable
 
     /// <summary>
     /// Accepts an operation and reserves its amount. Locks the payment, appends
-    /// <c>payment.operation-requested</c>. Idempotent by the merchant's key; a refusal is not remembered. Null when
-    /// the queue is full or the key is in use: ask again.
+    /// <c>payment.operation-requested</c>. Idempotent by the merchant's key; a refusal is not remembered.
     /// </summary>
     /// <exception cref="DatabaseUnavailableException">The database stayed away; the same key may be sent
     /// again.</exception>
-    public async ValueTask<Asked?> AskAsync(OperationRequest request)
+    public async ValueTask<Asked> AskAsync(OperationRequest request)
     {
         var key = (request.MerchantId, request.IdempotencyKey, true);
         if (!inUse.TryAdd(key, true))
         {
-            return null;
+            return new(OperationOutcome.KeyInUse, null, null);
         }
 
         try
         {
             var operation = new Operation(ids.Next(), request.PaymentId, request, 0, UtcInstant.Now(time).Ms);
-            return asking.TrySubmit(operation) is { } asked ? await asked : null;
+            return asking.TrySubmit(operation) is { } asked
+                ? await asked
+                : new(OperationOutcome.Busy, null, null);
         }
         finally
         {

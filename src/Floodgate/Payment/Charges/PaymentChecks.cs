@@ -98,8 +98,7 @@ public sealed class PaymentChecks
     /// </summary>
     public ValueTask DiscardedAsync(Tx tx, DeadLetter letter)
     {
-        var (ids, _) = PaymentEvents.Parse(new LoggedEvent(
-            PaymentEvents.Requests, letter.Partition, letter.Offset, letter.Key, letter.Type, letter.Payload));
+        var ids = PaymentEvents.IdsOf(letter.Payload);
         return ids is null || letter.Topic != PaymentEvents.Requests.Name
             ? ValueTask.CompletedTask
             : PutOffAsync(tx, ids);

@@ -95,6 +95,23 @@ public static class PaymentEvents
         }
     }
 
+    /// <summary>
+    /// The ids of an event whatever its type or version: for settling what a dead letter was about. Null when
+    /// the payload names no payment.
+    /// </summary>
+    internal static EventIds? IdsOf(string payload)
+    {
+        try
+        {
+            var ids = JsonSerializer.Deserialize(payload, EventIdsJson.Default.EventIds);
+            return ids is null || ids.PaymentId == Guid.Empty ? null : ids;
+        }
+        catch (JsonException)
+        {
+            return null; // Nothing can be told from it, and its payment is not known here.
+        }
+    }
+
     private static Topic? FactOf(Payment payment, Operation? operation)
     {
         if (operation is null)

@@ -59,9 +59,12 @@ internal sealed class PaymentsHttp(PaymentBook book, PaymentWatch watch, Charges
     /// <summary>Accepts an operation and answers like <see cref="AnswerAsync(HttpContext, PaymentRequest)"/>.</summary>
     public async Task AnswerAsync(HttpContext context, OperationRequest request)
     {
-        if (await book.AskAsync(request) is not { } asked)
+        var asked = await book.AskAsync(request);
+        if (asked.Outcome is OperationOutcome.KeyInUse or OperationOutcome.Busy)
         {
-            await RefuseAsync(context, AcceptOutcome.KeyInUse);
+            await RefuseAsync(
+                context,
+                asked.Outcome == OperationOutcome.Busy ? AcceptOutcome.Busy : AcceptOutcome.KeyInUse);
             return;
         }
 
