@@ -43,15 +43,10 @@ internal static class Roles
         {
             return Database.Open(settings);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (DatabaseUnavailableException e)
         {
-            throw new SettingsException([$"Database:Directory is {settings.Directory}, which cannot be used " +
-                $"({e.Message}). Choose a folder that can be written with --data."]);
-        }
-        catch (ArgumentException e) when (settings.IsPostgreSql)
-        {
-            throw new SettingsException([$"Database:ConnectionString cannot be read ({e.Message}). Write it as " +
-                "Host=HOST;Database=NAME;Username=USER;Password=PASSWORD."]);
+            // Nothing was reached yet: what cannot be opened here is what a setting names.
+            throw new SettingsException([e.Message]);
         }
     }
 

@@ -118,6 +118,8 @@ public static class Body
         var limit = context.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize;
         if (length > limit)
         {
+            // The body is not read, so the connection cannot be used again: say so, or the next request is lost.
+            context.Response.Headers.Connection = "close";
             return RefuseAsync(context, Problems.BodyTooLarge,
                 $"The body has {length} bytes; at most {limit} are read (setting Server:BodyBytesMax).");
         }

@@ -82,7 +82,13 @@ public sealed class RequestEdge(RequestDelegate next, TimeProvider time, ILogger
         });
     }
 
-    private static Task RefuseBadAsync(HttpContext context, BadHttpRequestException error) => error.StatusCode switch
+    private static Task RefuseBadAsync(HttpContext context, BadHttpRequestException error)
+    {
+        context.Response.Headers.Connection = "close"; // What is left of the request was not read.
+        return RefuseAsync(context, error);
+    }
+
+    private static Task RefuseAsync(HttpContext context, BadHttpRequestException error) => error.StatusCode switch
     {
         413 => Problem.WriteAsync(context, Problems.BodyTooLarge,
             "The body is larger than the server reads (setting Server:BodyBytesMax)."),

@@ -136,7 +136,9 @@ internal sealed class DrillSite : IAsyncDisposable
         isAudited = true;
     }
 
-    /// <summary>Ends all processes and removes their files. Without a good audit the server's log comes first.</summary>
+    /// <summary>
+    /// Ends all processes and removes their files. Without a good audit the server's log comes first.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
         if (!isAudited)

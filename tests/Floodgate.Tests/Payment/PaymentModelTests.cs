@@ -163,7 +163,8 @@ public sealed class PaymentModelTests
         {
             var open = !isVoided && captured == 0;
             var isBusy = waiting.Exists(o => o.Request.Kind != OperationKind.Refund);
-            var free = captured - refunded - waiting.Where(o => o.Request.Kind == OperationKind.Refund).Sum(o => o.Amount);
+            var free = captured - refunded
+                - waiting.Where(o => o.Request.Kind == OperationKind.Refund).Sum(o => o.Amount);
             return step.Act switch
             {
                 Act.Capture or Act.Void when !open => OperationOutcome.NotAuthorized,
@@ -229,8 +230,10 @@ public sealed class PaymentModelTests
         {
             payment.Checked();
             Assert.Equal((captured, refunded), (payment.Captured, payment.Refunded));
-            Assert.Equal(waiting.Where(o => o.Request.Kind == OperationKind.Refund).Sum(o => o.Amount), payment.Refunding);
-            Assert.Equal(waiting.Where(o => o.Request.Kind == OperationKind.Capture).Sum(o => o.Amount), payment.Capturing);
+            Assert.Equal(
+                waiting.Where(o => o.Request.Kind == OperationKind.Refund).Sum(o => o.Amount), payment.Refunding);
+            Assert.Equal(
+                waiting.Where(o => o.Request.Kind == OperationKind.Capture).Sum(o => o.Amount), payment.Capturing);
             Assert.Equal(
                 isVoided ? PaymentState.Voided
                     : captured == 0 ? PaymentState.Authorized

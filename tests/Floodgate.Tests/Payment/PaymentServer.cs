@@ -40,7 +40,9 @@ internal sealed class PaymentServer : IAsyncDisposable
 
     public IServiceProvider Services => app.Services;
 
-    /// <summary>Starts one; settings such as <c>Charges:CommissionBasisPoints=250</c> go over those of all tests.</summary>
+    /// <summary>
+    /// Starts one; settings such as <c>Charges:CommissionBasisPoints=250</c> go over those of all tests.
+    /// </summary>
     public static async Task<PaymentServer> StartAsync(
         Stored stored, PostgreSqlServer postgreSql, params string[] settings)
     {

@@ -161,7 +161,9 @@ public sealed class When_a_payment_is_accepted(PostgreSqlServer postgreSql, Calm
 
     private static string IdOf(JsonElement payment) => payment.GetProperty("id").GetString()!;
 
-    /// <summary>The next state that differs from the one before; the stream also tells of operations asked for.</summary>
+    /// <summary>
+    /// The next state that differs from the one before; the stream also tells of operations asked for.
+    /// </summary>
     private static async Task<string> NextStateAsync(StreamReader stream)
     {
         while (await stream.ReadLineAsync() is { } line)

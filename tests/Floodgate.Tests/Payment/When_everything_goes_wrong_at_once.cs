@@ -52,7 +52,9 @@ public sealed class When_everything_goes_wrong_at_once(PostgreSqlServer postgreS
         var payments = Enumerable.Range(0, Payments).Select(n =>
         {
             var wallet = random.Next(3) == 0 ? ",\"method\":\"WALLET\",\"userId\":\"u\"" : "";
-            return (Amount: random.Next(1, 100), More: $"\"capture\":{(random.Next(2) == 0 ? "true" : "false")}{wallet}",
+            return (
+                Amount: random.Next(1, 100),
+                More: $"\"capture\":{(random.Next(2) == 0 ? "true" : "false")}{wallet}",
                 Key: $"pay-{n}", Times: random.Next(1, 3));
         }).ToList();
         await Task.WhenAll(payments.SelectMany(p => Enumerable.Range(0, p.Times).Select(async _ =>

@@ -25,7 +25,8 @@ public sealed class When_the_books_are_wrong(PostgreSqlServer postgreSql)
         ("update payment set refunded = 5 where refunded = 3 returning 1", ["captured-payments-have-postings"]),
         ("update payment set state = 'VOIDED' where amount = 31 returning 1", ["captured-payments-have-postings"]),
         ("insert into log_event (partition_id, at_offset, key, type, payload, at_ms)"
-            + " select partition_id, at_offset + 1000, key, type, payload, at_ms from log_event where partition_id between 1000 and 1999 and at_offset = 0 returning 1",
+            + " select partition_id, at_offset + 1000, key, type, payload, at_ms from log_event"
+            + " where partition_id between 1000 and 1999 and at_offset = 0 returning 1",
             ["accepted-is-final-or-in-flight"]),
         ("update log_partition set next_offset = next_offset + 1 where id = 1000 returning 1",
             ["accepted-requests-are-in-the-log", "accepted-is-final-or-in-flight"]),
@@ -54,7 +55,8 @@ public sealed class When_the_books_are_wrong(PostgreSqlServer postgreSql)
     {
         var checks = server.Services.GetRequiredService<PaymentChecks>();
         IReadOnlyList<InvariantCheck> found = [];
-        await Assert.ThrowsAsync<InvalidOperationException>(async () => await server.Services.GetRequiredService<Database>()
+        await Assert.ThrowsAsync<InvalidOperationException>(async () => await server.Services
+            .GetRequiredService<Database>()
             .WriteAsync<int>(async tx =>
             {
                 Assert.NotEmpty(await tx.QueryAsync(new Statement(sql), Rows.None, _ => 0));
@@ -64,7 +66,9 @@ public sealed class When_the_books_are_wrong(PostgreSqlServer postgreSql)
         return [.. found.Where(check => !check.Holds).Select(check => check.Name)];
     }
 
-    /// <summary>Payments in every state: captured, refunded in part, held, voided, failed, and one that waits.</summary>
+    /// <summary>
+    /// Payments in every state: captured, refunded in part, held, voided, failed, and one that waits.
+    /// </summary>
     private static async Task FillAsync(PaymentServer server)
     {
         var shop = await server.OpenShopAsync();
@@ -78,6 +82,7 @@ public sealed class When_the_books_are_wrong(PostgreSqlServer postgreSql)
         await server.SetFaultsAsync("\"outage\":true");
         await shop.PayAsync(9, waitSeconds: 0);
         await PaymentServer.EventuallyAsync("the last one is put off", async () =>
-            (await server.Operator.GetAsync("/v1/ops/lag")) is var lag && lag.Number("due") == 1 && lag.Number("lag") == 0);
+            (await server.Operator.GetAsync("/v1/ops/lag")) is var lag
+                && lag.Number("due") == 1 && lag.Number("lag") == 0);
     }
 }

@@ -53,7 +53,8 @@ public sealed class When_the_provider_is_in_trouble(PostgreSqlServer postgreSql)
         await server.SetFaultsAsync("\"outage\":true");
         var id = (await shop.PayAsync(100, waitSeconds: 0)).Id;
         await PaymentServer.EventuallyAsync("it is put off", async () =>
-            (await server.Operator.GetAsync("/v1/ops/lag")) is var lag && lag.Number("due") == 1 && lag.Number("lag") == 0);
+            (await server.Operator.GetAsync("/v1/ops/lag")) is var lag
+                && lag.Number("due") == 1 && lag.Number("lag") == 0);
         await server.TamperAsync($"update payment set state = 'UNKNOWN' where id = {server.Literal(id)} returning 1");
 
         await server.SetFaultsAsync();
@@ -71,7 +72,8 @@ public sealed class When_the_provider_is_in_trouble(PostgreSqlServer postgreSql)
         var accepted = await Task.WhenAll(Enumerable.Range(1, 200).Select(n => shop.PayAsync(n, waitSeconds: 0)));
         Assert.All(accepted, reply => reply.Expect(202));
         await PaymentServer.EventuallyAsync("all wait in their table", async () =>
-            (await server.Operator.GetAsync("/v1/ops/lag")) is var lag && lag.Number("due") == 200 && lag.Number("lag") == 0);
+            (await server.Operator.GetAsync("/v1/ops/lag")) is var lag
+                && lag.Number("due") == 200 && lag.Number("lag") == 0);
         var open = await server.BreakerAsync();
         Assert.NotEqual("CLOSED", open.GetProperty("state").GetString());
         Assert.True(open.GetProperty("openedCount").GetInt32() > 0);

@@ -16,7 +16,7 @@ public sealed class HealthTests
     {
         await using var server = await TestServer.StartAsync();
         Assert.Equal("""{"status":"alive"}""", await server.Client.GetStringAsync("/health/live"));
-        Assert.Equal("""{"status":"ready","checks":["database"]}""",
+        Assert.Equal("""{"status":"ready","checks":["database","processing"]}""",
             await server.Client.GetStringAsync("/health/ready"));
     }
 

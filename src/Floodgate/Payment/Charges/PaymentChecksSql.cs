@@ -30,7 +30,8 @@ internal static class PaymentChecksSql
         where (p.purpose = 'SALE' and coalesce(j.earned, 0) <> p.captured)
             or (p.purpose = 'TOP_UP' and coalesce(j.filled, 0) <> p.captured)
             or coalesce(j.refunded, 0) <> p.refunded or coalesce(j.kept, 0) <> p.commission
-            or coalesce(j.held, 0) <> case when p.method = 'WALLET' and p.state = 'AUTHORIZED' then p.authorized else 0 end
+            or coalesce(j.held, 0)
+                <> case when p.method = 'WALLET' and p.state = 'AUTHORIZED' then p.authorized else 0 end
         order by p.id limit 10
         """);
 

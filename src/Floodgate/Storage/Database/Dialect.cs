@@ -62,7 +62,7 @@ public sealed partial class Dialect
         var plain = sql.StartsWith("insert", StringComparison.Ordinal) ? InsertFromRows().Replace(sql, "$1 values ($2)")
             : sql.StartsWith("update", StringComparison.Ordinal) ? UpdateFromRows().Replace(sql, " where")
             : sql;
-        return plain.Contains("{rows}", StringComparison.Ordinal)
+        return plain == sql || plain.Contains("{rows}", StringComparison.Ordinal)
             ? plain.Replace("{rows}", OneRow(columns), StringComparison.Ordinal)
             : ValueOfRow().Replace(plain, m => $"?{IndexOf(m.Groups[1].Value, columns) + 1}");
     }

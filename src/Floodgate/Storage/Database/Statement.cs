@@ -76,7 +76,7 @@ public sealed partial class Statement
 
     internal bool Writes { get; }
 
-    [GeneratedRegex(@"^\s*(select|with)\b", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(@"^\s*(select|with|explain)\b", RegexOptions.IgnoreCase)]
     private static partial Regex ReadStart();
 
     // PostgreSQL lets a select write through its "with" clauses.

@@ -79,7 +79,7 @@ public sealed class When_the_log_is_large(PostgreSqlServer server)
 
         ValueTask<List<string>> PlanAsync(Statement statement)
         {
-            var explain = new Statement("", "explain query plan " + statement.Sqlite, Ranges);
+            var explain = new Statement("explain", "explain query plan " + statement.Sqlite, Ranges);
             var range = Rows.One(1_000).Long(p => p).Long(_ => 0).Long(_ => 100);
             return stage.Database.ReadAsync(tx => tx.QueryAsync(explain, range, r => r.Text(3)), default);
         }
