@@ -157,8 +157,18 @@ public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
             {
                 return await database.WriteAsync(tx => DecideAsync(tx, batch));
             }
-            catch (DatabaseUnavailableException) when (IsWorthWaiting(startedAt))
+            catch (DatabaseUnavailableException)
             {
+                if (batch.Count == 0)
+                {
+                    Take(batch); // Not even begun: without a batch nobody would be told when it is given up.
+                }
+
+                if (!IsWorthWaiting(startedAt))
+                {
+                    throw;
+                }
+
                 await Task.Delay(TimeSpan.FromMilliseconds(delayMs), time);
             }
         }
