@@ -121,6 +121,11 @@ public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
         }
         catch (Exception error) // The edge of the loop: the error becomes the answer of each command.
         {
+            if (batch.Count == 0)
+            {
+                Take(batch); // The transaction did not even begin: those who wait are told, not kept for ever.
+            }
+
             await FailAsync(batch, error);
             return;
         }
@@ -157,18 +162,8 @@ public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
             {
                 return await database.WriteAsync(tx => DecideAsync(tx, batch));
             }
-            catch (DatabaseUnavailableException)
+            catch (DatabaseUnavailableException) when (IsWorthWaiting(startedAt))
             {
-                if (batch.Count == 0)
-                {
-                    Take(batch); // Not even begun: without a batch nobody would be told when it is given up.
-                }
-
-                if (!IsWorthWaiting(startedAt))
-                {
-                    throw;
-                }
-
                 await Task.Delay(TimeSpan.FromMilliseconds(delayMs), time);
             }
         }
