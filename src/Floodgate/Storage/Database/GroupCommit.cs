@@ -105,27 +105,32 @@ public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
 
     private async Task LoopAsync()
     {
+        var batch = new List<Pending>(limits.BatchMax);
         while (await queue.Reader.WaitToReadAsync())
         {
-            await CommitAsync([]);
+            while (batch.Count < limits.BatchMax && queue.Reader.TryRead(out var pending))
+            {
+                batch.Add(pending);
+            }
+
+            if (batch.Count > 0)
+            {
+                BatchSizes.Record(batch.Count, tag);
+                await CommitAsync(batch);
+                batch.Clear();
+            }
         }
     }
 
-    /// <summary>Decides the commands, or with an empty list whatever has arrived when the transaction begins.</summary>
-    private async Task CommitAsync(List<Pending> batch)
+    private async Task CommitAsync(IReadOnlyList<Pending> batch)
     {
         IReadOnlyList<TOutcome> outcomes;
         try
         {
-            outcomes = await DecideAsync(batch);
+            outcomes = await DecideAsync([.. batch.Select(p => p.Command)]);
         }
         catch (Exception error) // The edge of the loop: the error becomes the answer of each command.
         {
-            if (batch.Count == 0)
-            {
-                Take(batch); // The transaction did not even begin: those who wait are told, not kept for ever.
-            }
-
             await FailAsync(batch, error);
             return;
         }
@@ -136,9 +141,9 @@ public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
         }
     }
 
-    private async Task FailAsync(List<Pending> batch, Exception error)
+    private async Task FailAsync(IReadOnlyList<Pending> batch, Exception error)
     {
-        if (batch.Count <= 1 || error is DatabaseUnavailableException)
+        if (batch.Count == 1 || error is DatabaseUnavailableException)
         {
             foreach (var pending in batch)
             {
@@ -153,14 +158,14 @@ public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
         await CommitAsync([.. batch.Skip(half)]);
     }
 
-    private async Task<IReadOnlyList<TOutcome>> DecideAsync(List<Pending> batch)
+    private async Task<IReadOnlyList<TOutcome>> DecideAsync(IReadOnlyList<TCommand> commands)
     {
         var startedAt = time.GetTimestamp();
         for (var delayMs = RetryDelayMsFirst; ; delayMs = Math.Min(delayMs * 2, RetryDelayMsMax))
         {
             try
             {
-                return await database.WriteAsync(tx => DecideAsync(tx, batch));
+                return await database.WriteAsync(tx => DecideAsync(tx, commands));
             }
             catch (DatabaseUnavailableException) when (IsWorthWaiting(startedAt))
             {
@@ -169,36 +174,12 @@ public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
         }
     }
 
-    private async ValueTask<IReadOnlyList<TOutcome>> DecideAsync(Tx tx, List<Pending> batch)
+    // Counted before the commit: afterwards the commands would be decided a second time.
+    private async ValueTask<IReadOnlyList<TOutcome>> DecideAsync(Tx tx, IReadOnlyList<TCommand> commands)
     {
-        // Taken here and not before: while this transaction waited for its turn, more have arrived.
-        if (batch.Count == 0)
-        {
-            Take(batch);
-        }
-
-        if (batch.Count == 0)
-        {
-            return []; // Another loop was faster.
-        }
-
-        // Counted before the commit: afterwards the commands would be decided a second time.
-        var outcomes = await decide(tx, [.. batch.Select(p => p.Command)]);
-        Invariant.Check(outcomes.Count == batch.Count, "every command of a batch has one outcome");
+        var outcomes = await decide(tx, commands);
+        Invariant.Check(outcomes.Count == commands.Count, "every command of a batch has one outcome");
         return outcomes;
-    }
-
-    private void Take(List<Pending> batch)
-    {
-        while (batch.Count < limits.BatchMax && queue.Reader.TryRead(out var pending))
-        {
-            batch.Add(pending);
-        }
-
-        if (batch.Count > 0)
-        {
-            BatchSizes.Record(batch.Count, tag);
-        }
     }
 
     private bool IsWorthWaiting(long startedAt)

@@ -37,8 +37,7 @@ internal sealed class SqliteDatabase : Database
 
     public override Dialect Dialect => Dialect.Sqlite;
 
-    // One writes; the other's turn is queued meanwhile, so that the writer goes from commit to commit.
-    public override int WritersMax => 2;
+    public override int WritersMax => 1;
 
     public override int OpenConnections => readersMax - readers.CurrentCount + (writer.IsBusy ? 1 : 0);
 
