@@ -114,7 +114,11 @@ internal sealed class AcceptRun(Session session, AcceptPlan plan)
         var lanePlan = new LanePlan(session.EndPoint, workload, book, TimeSpan.FromSeconds(plan.TimeoutSeconds));
         await using var lanes = await Lanes.OpenAsync(lanePlan, plan.ConnectionsUsed, session.Time, cancel);
         await ClosedLoop.RunAsync(lanes, ClosedPlan.Of(plan.WarmUp), session.Time, cancel);
-        await BacklogWatch.UntilFinalAsync(session, TimeSpan.FromSeconds(plan.DrainSeconds), null, cancel);
+        if (plan.WaitFinal)
+        {
+            await BacklogWatch.UntilFinalAsync(session, TimeSpan.FromSeconds(plan.DrainSeconds), null, cancel);
+        }
+
         return lanes.Sum().Offered;
     }
 }

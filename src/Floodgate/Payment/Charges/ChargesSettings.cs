@@ -8,7 +8,7 @@ namespace Floodgate.Payment.Charges;
 /// <param name="BatchMax">Payments accepted in one transaction (1 to 10,000; default 500).</param>
 /// <param name="AcceptGiveUpMs">
 /// How long accepting tries an unavailable database before it answers 503 (0 to 60,000; default 2,000).</param>
-/// <param name="OutcomeBatchMax">Provider answers recorded in one transaction (1 to 20,000; default 1,000).</param>
+/// <param name="OutcomeBatchMax">Provider answers recorded in one transaction (1 to 20,000; default 2,000).</param>
 /// <param name="CommissionBasisPoints">The platform's part of every capture (0 to 10,000; default 0).</param>
 /// <param name="WaitSecondsMax">The longest <c>Prefer: wait</c> (0 to 300; default 60).</param>
 /// <param name="StreamsMax">Event streams open at once (1 to 100,000; default 10,000).</param>
@@ -20,7 +20,7 @@ public sealed record ChargesSettings(
     int QueueMax = 20_000,
     int BatchMax = 500,
     int AcceptGiveUpMs = 2_000,
-    int OutcomeBatchMax = 1_000,
+    int OutcomeBatchMax = 2_000,
     int CommissionBasisPoints = 0,
     int WaitSecondsMax = 60,
     int StreamsMax = 10_000,
@@ -37,7 +37,7 @@ public sealed record ChargesSettings(
             Int("QueueMax", 20_000, 1, 1_000_000, "payments", "Payments that wait for their commit before 503."),
             Int("BatchMax", 500, 1, 10_000, "payments", "Payments accepted in one transaction."),
             Int("AcceptGiveUpMs", 2_000, 0, 60_000, "ms", "How long accepting tries an unavailable database."),
-            Int("OutcomeBatchMax", 1_000, 1, 20_000, "answers", "Provider answers recorded in one transaction."),
+            Int("OutcomeBatchMax", 2_000, 1, 20_000, "answers", "Provider answers recorded in one transaction."),
             Int("CommissionBasisPoints", 0, 0, 10_000, "1/100 %", "The platform's part of every capture."),
             Int("WaitSecondsMax", 60, 0, 300, "s", "The longest Prefer: wait."),
             Int("StreamsMax", 10_000, 1, 100_000, "streams", "Event streams open at once."),

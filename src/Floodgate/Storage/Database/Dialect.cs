@@ -24,7 +24,7 @@ public sealed partial class Dialect
         ("{for update}", "for update"),
         ("{auto id}", "bigint generated always as identity primary key"),
         ("{clustered}", ""),
-        ("{room for updates}", "with (fillfactor = 70)"),
+        ("{room for updates}", "with (fillfactor = 45)"),
         ("{collate bytes}", "collate \"C\""));
 
     /// <summary>SQLite 3.35 and later: <c>upsert</c>, <c>returning</c> and <c>update from</c>.</summary>
