@@ -133,6 +133,34 @@ public sealed class When_an_event_cannot_be_handled(PostgreSqlServer postgreSql)
         Assert.Empty(await server.BrokenAsync());
     }
 
+    // Goal: a total never runs over; the payment waits, and those of others go on. Method: an account that has room for
+    // less than the payment.
+    [Theory, OnBothDatabases]
+    public async Task A_payment_that_an_account_has_no_room_for_waits_alone(Stored stored)
+    {
+        await using var server = await PaymentServer.StartAsync(stored, postgreSql, "Log:AttemptsMax=1");
+        var (shop, other) = (await server.OpenShopAsync(), await server.OpenShopAsync());
+        (await shop.PayAsync(1)).Expect(200); // Opens the accounts.
+        await server.TamperAsync(Fill('+'));
+        var id = (await shop.PayAsync(30, waitSeconds: 0)).Id;
+        await PaymentServer.EventuallyAsync(
+            "it is a letter", async () => (await LettersAsync(server)).Count == 1);
+        (await shop.PaymentAsync(id)).IsPayment("REQUESTED", 0, 0, 0);
+        (await other.PayAsync(30)).Expect(200).IsPayment("CAPTURED", 30, 30, 0);
+
+        await server.TamperAsync(Fill('-'));
+        var letter = (await LettersAsync(server))[0].GetProperty("id").GetString();
+        (await CloseAsync(server, letter, "replay")).Expect(200);
+        await server.DrainedAsync();
+        (await shop.PaymentAsync(id)).IsPayment("CAPTURED", 30, 30, 0);
+        Assert.Empty(await server.BrokenAsync());
+
+        string Fill(char sign) => $"""
+            update ledger_account set credit_total = credit_total {sign} 8999999999999999980
+            where kind = 'MerchantPayable' and owner = '{shop.MerchantId}' returning 1
+            """;
+    }
+
     private const string NoPayment = "0198c0de-0000-7000-8000-000000000000";
 
     /// <summary>A payment whose first posting is taken before its answer can be recorded.</summary>

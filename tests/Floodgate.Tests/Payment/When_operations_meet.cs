@@ -1,4 +1,7 @@
+using Floodgate.Payment.Charges;
 using Floodgate.Tests.Fixtures;
+using Floodgate.Vocabulary;
+using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
 namespace Floodgate.Tests.Payment;
@@ -75,6 +78,33 @@ public sealed class When_operations_meet(PostgreSqlServer postgreSql, CalmServer
             (await shop.PaymentAsync(id)).IsPayment("CAPTURED", 50, taken, 0);
             Assert.Equal(["AUTHORIZE 50", $"CAPTURE {taken}"], await server.StatementOfAsync(id));
         });
+    }
+
+    // Goal: a key used on two nodes at once, for two payments, moves money once. Method: two books on one database, both
+    // asked at the same moment, many times.
+    [Theory, OnBothDatabases]
+    public async Task Of_one_key_on_two_nodes_exactly_one_request_is_taken(Stored stored)
+    {
+        var server = await calm.OnAsync(stored, postgreSql);
+        var shop = await server.OpenShopAsync();
+        var (left, right) = ((await shop.PayAsync(100)).Id, (await shop.PayAsync(100)).Id);
+        await using var there = ActivatorUtilities.CreateInstance<PaymentBook>(server.Services);
+        var here = server.Services.GetRequiredService<PaymentBook>();
+        for (var n = 0; n < 50; n++)
+        {
+            OperationRequest Refund(string id) => new(
+                shop.MerchantId, $"meet-{n}", Guid.Parse(id), OperationKind.Refund,
+                new Money(1, Currency.FromStored("KRW")));
+            var asked = await Task.WhenAll(
+                Task.Run(() => here.AskAsync(Refund(left)).AsTask()),
+                Task.Run(() => there.AskAsync(Refund(right)).AsTask()));
+            Assert.Equal(
+                [OperationOutcome.Accepted, OperationOutcome.KeyReused],
+                asked.Select(a => a.Outcome).OrderBy(outcome => outcome));
+        }
+
+        await server.DrainedAsync();
+        Assert.Equal(52, (await server.StatementOfAsync(left)).Count + (await server.StatementOfAsync(right)).Count);
     }
 
     private static void AssertCameTooLate(Reply reply) => reply.Refuses(

@@ -148,7 +148,7 @@ internal static class ChargesSql
             state, fail_reason, requested_ms, processed_ms)
         select rows.id, rows.payment_id, rows.merchant_id, rows.idempotency_key, rows.kind, rows.asked, rows.amount,
             rows.currency, 'REQUESTED', null, rows.requested_ms, 0
-        from {rows}
+        from {rows} where true on conflict (merchant_id, idempotency_key) do nothing returning id
         """,
         Column.Id("id"), Column.Id("payment_id"), Column.Text("merchant_id"), Column.Text("idempotency_key"),
         Column.Text("kind"), Column.Long("asked"), Column.Long("amount"), Column.Text("currency"),
@@ -244,12 +244,13 @@ internal static class ChargesSql
         payments.Count,
         "every locked payment is updated");
 
-    public static void Insert(Tx tx, IReadOnlyList<Operation> operations) => tx.Queue(
+    public static ValueTask<List<Guid>> InsertAsync(Tx tx, IReadOnlyList<Operation> operations) => tx.QueryAsync(
         InsertOperations,
         Rows.Over(operations).Id(o => o.Id).Id(o => o.PaymentId).Text(o => o.Request.MerchantId)
             .Text(o => o.Request.IdempotencyKey).Text(o => Words.Of(o.Request.Kind))
             .Long(o => o.Request.Amount?.AmountMinor ?? 0).Long(o => o.Amount)
-            .Text(o => o.Request.Amount?.Currency.Code ?? "").Long(o => o.RequestedAtMs));
+            .Text(o => o.Request.Amount?.Currency.Code ?? "").Long(o => o.RequestedAtMs),
+        r => r.Id(0));
 
     public static ValueTask<List<Operation>> SelectByKeysAsync(Tx tx, IReadOnlyList<OperationRequest> requests) =>
         tx.QueryAsync(

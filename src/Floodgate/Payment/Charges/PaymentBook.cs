@@ -192,7 +192,13 @@ public sealed class PaymentBook : IAsyncDisposable
 
         if (accepted.Count > 0)
         {
-            ChargesSql.Insert(tx, accepted);
+            var inserted = await ChargesSql.InsertAsync(tx, accepted);
+            if (inserted.Count < accepted.Count)
+            {
+                throw new DatabaseUnavailableException(
+                    "Another node used one of these keys meanwhile: decided again, the batch sees what it did.");
+            }
+
             ChargesSql.Update(tx, [.. accepted.Select(o => payments[o.PaymentId]).DistinctBy(p => p.Id)]);
             await log.AppendAsync(tx, [.. accepted.Select(o => PaymentEvents.Request(payments[o.PaymentId], o))]);
         }

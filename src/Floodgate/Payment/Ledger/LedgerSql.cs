@@ -14,8 +14,8 @@ internal static class LedgerSql
                 kind text {collate bytes} not null,
                 owner text not null,
                 currency text not null,
-                debit_total bigint not null check (debit_total >= 0),
-                credit_total bigint not null check (credit_total >= 0),
+                debit_total bigint not null check (debit_total between 0 and 9000000000000000000),
+                credit_total bigint not null check (credit_total between 0 and 9000000000000000000),
                 unique (owner, kind, currency),
                 check (kind not in ('CustomerWallet', 'CustomerHeld') or credit_total >= debit_total)
             ) {room for updates};
