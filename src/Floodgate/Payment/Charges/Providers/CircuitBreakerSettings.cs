@@ -1,6 +1,8 @@
+using Floodgate.Vocabulary;
+
 namespace Floodgate.Payment.Charges.Providers;
 
-/// <summary>When a circuit breaker opens and closes. <see cref="Problems"/> names every value that cannot be.</summary>
+/// <summary>When a circuit breaker opens and closes.</summary>
 internal sealed record CircuitBreakerSettings
 {
     /// <summary>
@@ -40,24 +42,32 @@ internal sealed record CircuitBreakerSettings
     /// </summary>
     public int TrialTimeoutMs { get; init; } = 60_000;
 
-    /// <summary>A sentence for each setting that is out of range, with its name; empty when all are fine.</summary>
-    public IEnumerable<string> Problems()
+    /// <summary>Reads them; <see cref="ProviderSettings"/> compares them with those of calls.</summary>
+    public static CircuitBreakerSettings Read(SettingsSource source)
     {
-        (string Name, int Value, int Min, int Max)[] ranges =
-        [
-            ("WindowCalls", WindowCalls, 1, 10_000),
-            ("CallsMin", CallsMin, 1, Math.Max(WindowCalls, 1)),
-            ("FailurePercent", FailurePercent, 1, 100),
-            ("SlowPercent", SlowPercent, 1, 100),
-            ("SlowMs", SlowMs, 1, 120_000),
-            ("OpenMs", OpenMs, 100, 3_600_000),
-            ("TrialCalls", TrialCalls, 1, 100),
-            ("TrialTimeoutMs", TrialTimeoutMs, 100, 600_000),
-        ];
-        return ranges
-            .Where(range => range.Value < range.Min || range.Value > range.Max)
-            .Select(range => $"Providers:Breaker:{range.Name} is {range.Value}; " +
-                $"it must be from {range.Min} to {range.Max}.");
+        var settings = new CircuitBreakerSettings
+        {
+            WindowCalls = source.Int("Providers:Breaker:WindowCalls", 100, 1, 10_000, "calls",
+                "How many last calls are judged."),
+            CallsMin = source.Int("Providers:Breaker:CallsMin", 10, 1, 10_000, "calls", "No judgement on fewer."),
+            FailurePercent = source.Int("Providers:Breaker:FailurePercent", 50, 1, 100, "%",
+                "Opens from this share of failures."),
+            SlowPercent = source.Int("Providers:Breaker:SlowPercent", 50, 1, 100, "%",
+                "Opens from this share of slow calls."),
+            SlowMs = source.Int("Providers:Breaker:SlowMs", 2_000, 1, 120_000, "ms",
+                "A call longer than this is slow."),
+            OpenMs = source.Int("Providers:Breaker:OpenMs", 60_000, 100, 3_600_000, "ms", "No calls for so long."),
+            TrialCalls = source.Int("Providers:Breaker:TrialCalls", 5, 1, 100, "calls",
+                "Trials that must all be good to close."),
+            TrialTimeoutMs = source.Int("Providers:Breaker:TrialTimeoutMs", 60_000, 100, 600_000, "ms",
+                "A trial without a result for so long counts as failed."),
+        };
+        if (settings.CallsMin > settings.WindowCalls)
+        {
+            source.Refuse("Providers:Breaker:CallsMin", "which is more than Providers:Breaker:WindowCalls.");
+        }
+
+        return settings;
     }
 }
 

@@ -131,20 +131,20 @@ public sealed class SimulatedProviderTests
     [Fact]
     public void Settings_out_of_range_are_all_named_at_once()
     {
-        Assert.Empty(new ProviderSettings().Problems());
-        var problems = new ProviderSettings
+        var given = new Dictionary<string, string>
         {
-            Gateway = GatewayKind.Http,
-            HttpUrl = "ftp://x",
-            HttpConnections = 0,
-            CallTimeoutMs = 99,
-            SimulatedFaults = new ProviderFaults { LatencyMs = -1 },
-            Breaker = new CircuitBreakerSettings { OpenMs = 1 },
-        }.Problems().ToList();
-        foreach (var name in (string[])["Http:Url", "Http:Connections", "CallTimeoutMs", "latencyMs", "Breaker:OpenMs"])
-        {
-            Assert.Contains(problems, problem => problem.Contains(name, StringComparison.Ordinal));
-        }
+            ["Providers:Gateway"] = "http",
+            ["Providers:Http:Url"] = "ftp://x",
+            ["Providers:Http:Connections"] = "0",
+            ["Providers:CallTimeoutMs"] = "99",
+            ["Providers:Simulated:LatencyMs"] = "-1",
+            ["Providers:Breaker:OpenMs"] = "1",
+        };
+        var (_, errors) = Calls.ReadSettings(given);
+        Assert.Equal(given.Keys.Skip(1).Order(), errors.Select(error => error.Split(' ')[0]).Order());
+        var (defaults, none) = Calls.ReadSettings([]);
+        Assert.Empty(none);
+        Assert.Equal(new ProviderSettings { HttpUrl = "" }, defaults);
     }
 
     private static Task<ProviderAnswer> Execute(IPaymentProvider provider, int id) =>
