@@ -44,7 +44,7 @@ public sealed class HttpProviderTests
     [Theory]
     [InlineData(200, """{"status":"APPROVED"}""", "Approved")]
     [InlineData(404, """{"code":"never_seen"}""", "NotReached never_seen")]
-    [InlineData(404, """{"code":"unknown_route"}""", "Unknown http_404")]
+    [InlineData(404, """{"code":"not_found"}""", "Unknown http_404")]
     [InlineData(404, "<html>no such page</html>", "Unknown http_404")]
     [InlineData(400, "", "Unknown http_400")]
     [InlineData(503, "", "Unknown http_503")]

@@ -122,7 +122,7 @@ public sealed class ProviderServerTests : IAsyncLifetime
         foreach (var length in (int[])[4_097, 70_000])
         {
             var (status, problem) = await Send("POST", "/charges", new string(' ', length));
-            Assert.Equal((413, "bad_request"), (status, problem.GetProperty("code").GetString()));
+            Assert.Equal((413, "body_too_large"), (status, problem.GetProperty("code").GetString()));
         }
     }
 
@@ -194,7 +194,7 @@ public sealed class ProviderServerTests : IAsyncLifetime
     {
         var (status, problem) = await Send("POST", "/charges", body);
         Assert.Equal(400, status);
-        Assert.Equal("invalid_request", problem.GetProperty("code").GetString());
+        Assert.Equal("invalid_body", problem.GetProperty("code").GetString());
         Assert.NotEmpty(problem.GetProperty("detail").GetString()!);
         Assert.Equal(0, _server.Provider.Book.Count);
     }
