@@ -74,8 +74,8 @@ internal sealed record CircuitBreakerSettings
 /// <summary>The last calls in a ring: how many, how many failed, how many were slow. Not thread-safe.</summary>
 internal sealed class CallWindow(CircuitBreakerSettings settings)
 {
-    private readonly (bool Failed, bool Slow)[] _calls = new (bool, bool)[settings.WindowCalls];
-    private int _next;
+    private readonly (bool Failed, bool Slow)[] calls = new (bool, bool)[settings.WindowCalls];
+    private int next;
 
     /// <summary>Calls in the window.</summary>
     public int Count { get; private set; }
@@ -94,20 +94,20 @@ internal sealed class CallWindow(CircuitBreakerSettings settings)
     /// <summary>Adds the latest call; the oldest leaves a full window.</summary>
     public void Add(bool failed, bool slow)
     {
-        if (Count == _calls.Length)
+        if (Count == calls.Length)
         {
-            Failed -= _calls[_next].Failed ? 1 : 0;
-            Slow -= _calls[_next].Slow ? 1 : 0;
+            Failed -= calls[next].Failed ? 1 : 0;
+            Slow -= calls[next].Slow ? 1 : 0;
             Count--;
         }
 
-        _calls[_next] = (failed, slow);
-        _next = (_next + 1) % _calls.Length;
+        calls[next] = (failed, slow);
+        next = (next + 1) % calls.Length;
         Failed += failed ? 1 : 0;
         Slow += slow ? 1 : 0;
         Count++;
     }
 
     /// <summary>Forgets every call.</summary>
-    public void Clear() => (Count, Failed, Slow, _next) = (0, 0, 0, 0);
+    public void Clear() => (Count, Failed, Slow, next) = (0, 0, 0, 0);
 }

@@ -24,27 +24,27 @@ internal sealed class ProviderBook : IDisposable
 
     private const int ChunkBits = 12;
 
-    private readonly TimeProvider _time;
-    private readonly ProviderJournal? _journal;
+    private readonly TimeProvider time;
+    private readonly ProviderJournal? journal;
 
     // Under the gate: the lines in chunks that never move, and the ways to find them.
-    private readonly Lock _gate = new();
-    private readonly List<Entry[]> _chunks = [];
-    private readonly BookIndex _byId;
-    private readonly BookIndex _byPayment;
-    private int _count;
+    private readonly Lock gate = new();
+    private readonly List<Entry[]> chunks = [];
+    private readonly BookIndex byId;
+    private readonly BookIndex byPayment;
+    private int count;
 
     /// <summary>An empty book, or the one that the journal holds. Disposing the book closes the journal.</summary>
     public ProviderBook(TimeProvider time, ProviderJournal? journal = null)
     {
-        (_time, _journal) = (time, journal);
-        _byId = new BookIndex(line => At(line).Line.Id);
-        _byPayment = new BookIndex(line => At(line).Line.PaymentId);
+        (this.time, this.journal) = (time, journal);
+        byId = new BookIndex(line => At(line).Line.Id);
+        byPayment = new BookIndex(line => At(line).Line.PaymentId);
         journal?.ReadAll(Add);
     }
 
     /// <summary>Lines in the book.</summary>
-    public int Count => Volatile.Read(ref _count);
+    public int Count => Volatile.Read(ref count);
 
     /// <summary>
     /// Carries out the call once and answers; the same id gets its first answer for ever. In this order:
@@ -54,10 +54,10 @@ internal sealed class ProviderBook : IDisposable
     /// </summary>
     public Recorded Record(ProviderCall call, bool issuerDeclines)
     {
-        lock (_gate)
+        lock (gate)
         {
             // Before every rule: a retry gets its first answer, whatever has changed since.
-            var known = _byId.Find(call.Id);
+            var known = byId.Find(call.Id);
             if (known >= 0)
             {
                 return At(known).Line.IsOf(call)
@@ -65,25 +65,25 @@ internal sealed class ProviderBook : IDisposable
                     : new Recorded(new ProviderAnswer(ProviderVerdict.Unknown, IdReused), null);
             }
 
-            if (_count >= LineCountMax)
+            if (count >= LineCountMax)
             {
                 return new Recorded(new ProviderAnswer(ProviderVerdict.NotReached, "book_full"), null);
             }
 
-            var line = new BookLine(call, Decide(call, issuerDeclines), UtcInstant.Now(_time));
+            var line = new BookLine(call, Decide(call, issuerDeclines), UtcInstant.Now(time));
             // From here it must succeed.
             Add(line);
-            _journal?.Append(line);
-            return new Recorded(line.Unpack().Answer, _count - 1);
+            journal?.Append(line);
+            return new Recorded(line.Unpack().Answer, count - 1);
         }
     }
 
     /// <summary>The line with this id; null when the id was never seen. Settle it before answering.</summary>
     public (ProviderLine Line, int Number)? Find(Guid id)
     {
-        lock (_gate)
+        lock (gate)
         {
-            var line = _byId.Find(id);
+            var line = byId.Find(id);
             return line < 0 ? null : (At(line).Line.Unpack(), line);
         }
     }
@@ -92,7 +92,7 @@ internal sealed class ProviderBook : IDisposable
     /// Returns when this line, and so every line before it, would survive a kill of the process. Throws IOException
     /// when the journal cannot be written; asking again tries again.
     /// </summary>
-    public void Settle(int line) => _journal?.WriteThrough(line, _gate);
+    public void Settle(int line) => journal?.WriteThrough(line, gate);
 
     /// <summary>
     /// Up to <paramref name="limit"/> lines in the order of recording, from the first or from behind the line with the
@@ -103,16 +103,16 @@ internal sealed class ProviderBook : IDisposable
         List<ProviderLine> lines;
         int end;
         bool hasMore;
-        lock (_gate)
+        lock (gate)
         {
             var first = 0;
-            if (startingAfter is { } id && (first = _byId.Find(id) + 1) == 0)
+            if (startingAfter is { } id && (first = byId.Find(id) + 1) == 0)
             {
                 return null;
             }
 
-            end = Math.Min(_count, first + limit);
-            hasMore = end < _count;
+            end = Math.Min(count, first + limit);
+            hasMore = end < count;
             lines = new List<ProviderLine>(end - first);
             for (var line = first; line < end; line++)
             {
@@ -125,7 +125,7 @@ internal sealed class ProviderBook : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _journal?.Dispose();
+    public void Dispose() => journal?.Dispose();
 
     // A payment's first approved line carries its totals. A second approved authorization or charge of one payment is
     // taken, as a real provider would: only the statement can then show the double charge.
@@ -138,7 +138,7 @@ internal sealed class ProviderBook : IDisposable
             return DeclineReason.InvalidAmount;
         }
 
-        var first = _byPayment.Find(call.PaymentId);
+        var first = byPayment.Find(call.PaymentId);
         var starts = call.Action is ProviderAction.Authorize or ProviderAction.Charge;
         if (first < 0)
         {
@@ -168,24 +168,24 @@ internal sealed class ProviderBook : IDisposable
 
     private void Add(BookLine line)
     {
-        if (_count >> ChunkBits == _chunks.Count)
+        if (count >> ChunkBits == chunks.Count)
         {
-            _chunks.Add(new Entry[1 << ChunkBits]);
+            chunks.Add(new Entry[1 << ChunkBits]);
         }
 
-        At(_count).Line = line;
-        Volatile.Write(ref _count, _count + 1);
-        _byId.Add(_count - 1);
+        At(count).Line = line;
+        Volatile.Write(ref count, count + 1);
+        byId.Add(count - 1);
         if (line.Declined != DeclineReason.None)
         {
             return;
         }
 
-        var first = _byPayment.Find(line.PaymentId);
+        var first = byPayment.Find(line.PaymentId);
         if (first < 0)
         {
-            first = _count - 1;
-            _byPayment.Add(first);
+            first = count - 1;
+            byPayment.Add(first);
         }
 
         Apply(line, ref At(first));
@@ -218,7 +218,7 @@ internal sealed class ProviderBook : IDisposable
             "a provider never gives back more than it took nor takes more than was authorized");
     }
 
-    private ref Entry At(int line) => ref _chunks[line >> ChunkBits][line & ((1 << ChunkBits) - 1)];
+    private ref Entry At(int line) => ref chunks[line >> ChunkBits][line & ((1 << ChunkBits) - 1)];
 
     [StructLayout(LayoutKind.Sequential, Pack = 4)]
     private struct Entry

@@ -39,11 +39,11 @@ internal sealed class ProviderServer : IAsyncDisposable
 {
     private const int StreamsPerConnectionMax = 50_000;
 
-    private readonly WebApplication _app;
+    private readonly WebApplication app;
 
     private ProviderServer(WebApplication app, SimulatedProvider provider)
     {
-        (_app, Provider) = (app, provider);
+        (this.app, Provider) = (app, provider);
         // In the order of listening: HTTP/2 alone first.
         var addresses = app.Services.GetRequiredService<IServer>()
             .Features.Get<IServerAddressesFeature>()?.Addresses.ToArray() ?? [];
@@ -123,7 +123,7 @@ internal sealed class ProviderServer : IAsyncDisposable
     /// <summary>Stops listening, cuts what is under way after a moment and closes the journal.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _app.DisposeAsync();
+        await app.DisposeAsync();
         Provider.Book.Dispose();
     }
 

@@ -36,9 +36,9 @@ internal static class Calls
 /// <summary>A directory that is gone after the test.</summary>
 internal sealed class ScratchDirectory : IDisposable
 {
-    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("floodgate-");
+    private readonly DirectoryInfo directory = Directory.CreateTempSubdirectory("floodgate-");
 
-    public string File(string name) => Path.Combine(_directory.FullName, name);
+    public string File(string name) => Path.Combine(directory.FullName, name);
 
-    public void Dispose() => _directory.Delete(recursive: true);
+    public void Dispose() => directory.Delete(recursive: true);
 }

@@ -207,25 +207,25 @@ public sealed class SimulatedProviderContractTests : ProviderContractTests
 
 public abstract class HttpContractTests : ProviderContractTests
 {
-    private ProviderServer _server = null!;
-    private HttpProvider _client = null!;
+    private ProviderServer server = null!;
+    private HttpProvider client = null!;
 
     protected abstract bool OnTheSharedAddress { get; }
 
     public override async ValueTask InitializeAsync()
     {
-        _server = await ProviderServer.StartAsync(
+        server = await ProviderServer.StartAsync(
             new ProviderServerOptions { Url = "http://127.0.0.1:0", SilenceMs = 3 * CallTimeoutMs }, Time);
-        Simulation = _server.Provider;
-        var settings = new HttpProviderSettings(OnTheSharedAddress ? _server.Url : _server.Http2Url);
-        Provider = _client = new HttpProvider(
+        Simulation = server.Provider;
+        var settings = new HttpProviderSettings(OnTheSharedAddress ? server.Url : server.Http2Url);
+        Provider = client = new HttpProvider(
             settings with { CallTimeoutMs = CallTimeoutMs, Connections = 2 }, Time);
     }
 
     public override async ValueTask DisposeAsync()
     {
-        _client.Dispose();
-        await _server.DisposeAsync();
+        client.Dispose();
+        await server.DisposeAsync();
     }
 }
 

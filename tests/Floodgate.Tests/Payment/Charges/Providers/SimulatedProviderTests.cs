@@ -6,7 +6,7 @@ namespace Floodgate.Tests.Payment.Charges.Providers;
 
 public sealed class SimulatedProviderTests
 {
-    private readonly ManualTime _time = new();
+    private readonly ManualTime time = new();
 
     [Fact]
     public async Task An_answer_takes_the_latency_and_the_effect_is_there_before()
@@ -14,9 +14,9 @@ public sealed class SimulatedProviderTests
         var provider = Provider(new ProviderFaults { LatencyMs = 1_000 });
         var call = provider.ExecuteAsync(Calls.Charge(1), CancellationToken.None);
         Assert.Equal(1, provider.Book.Count);
-        _time.Advance(999);
+        time.Advance(999);
         Assert.False(call.IsCompleted);
-        _time.Advance(1);
+        time.Advance(1);
         Assert.Equal(ProviderVerdict.Approved, (await call.WaitAsync(TimeSpan.FromSeconds(10))).Verdict);
     }
 
@@ -26,11 +26,11 @@ public sealed class SimulatedProviderTests
         var provider = Provider(new ProviderFaults { LatencyMs = 100, LatencySpreadMs = 40 });
         var calls = Enumerable.Range(0, 500)
             .Select(id => provider.ExecuteAsync(Calls.Charge(id), CancellationToken.None)).ToArray();
-        _time.Advance(59);
+        time.Advance(59);
         Assert.DoesNotContain(calls, call => call.IsCompleted);
-        _time.Advance(41);
+        time.Advance(41);
         var byTheMiddle = calls.Count(call => call.IsCompleted);
-        _time.Advance(40);
+        time.Advance(40);
         await Task.WhenAll(calls).WaitAsync(TimeSpan.FromSeconds(10));
         Assert.InRange(byTheMiddle, 0, 400);
     }
@@ -41,10 +41,10 @@ public sealed class SimulatedProviderTests
         var provider = Provider(new ProviderFaults { LatencyMs = 10, PeakLatencyMs = 5_000, PeakRatio = 0.2 });
         var calls = Enumerable.Range(0, 1_000)
             .Select(id => provider.ExecuteAsync(Calls.Charge(id), CancellationToken.None)).ToArray();
-        _time.Advance(4_999);
+        time.Advance(4_999);
         // 200 expected; continuations may lag behind the clock, so only too many completed is a failure here.
         Assert.InRange(calls.Count(call => !call.IsCompleted), 150, 1_000);
-        _time.Advance(1);
+        time.Advance(1);
         await Task.WhenAll(calls).WaitAsync(TimeSpan.FromSeconds(10));
     }
 
@@ -92,8 +92,8 @@ public sealed class SimulatedProviderTests
     public async Task Whatever_was_answered_is_in_the_journal()
     {
         using var scratch = new ScratchDirectory();
-        var book = new ProviderBook(_time, new ProviderJournal(scratch.File("book")));
-        var provider = new SimulatedProvider(book, new SimulationSettings(), _time, new Random(1));
+        var book = new ProviderBook(time, new ProviderJournal(scratch.File("book")));
+        var provider = new SimulatedProvider(book, new SimulationSettings(), time, new Random(1));
         await Parallel.ForEachAsync(Enumerable.Range(0, 2_000), async (id, cancel) =>
         {
             Assert.Equal(ProviderVerdict.Approved, (await Execute(provider, id)).Verdict);
@@ -101,7 +101,7 @@ public sealed class SimulatedProviderTests
         var length = new FileInfo(scratch.File("book")).Length;
         book.Dispose();
         Assert.Equal(8 + (2_000 * BookLine.Bytes), length);
-        using var again = new ProviderBook(_time, new ProviderJournal(scratch.File("book")));
+        using var again = new ProviderBook(time, new ProviderJournal(scratch.File("book")));
         Assert.Equal(2_000, again.Count);
     }
 
@@ -109,8 +109,8 @@ public sealed class SimulatedProviderTests
     public async Task Nothing_is_answered_that_could_not_be_written()
     {
         using var scratch = new ScratchDirectory();
-        using var book = new ProviderBook(_time, new ProviderJournal(scratch.File("book"), lineCountMax: 1));
-        var provider = new SimulatedProvider(book, new SimulationSettings(), _time, new Random(1));
+        using var book = new ProviderBook(time, new ProviderJournal(scratch.File("book"), lineCountMax: 1));
+        var provider = new SimulatedProvider(book, new SimulationSettings(), time, new Random(1));
         var expected = new ProviderAnswer(ProviderVerdict.Unknown, "journal_unwritten");
         Assert.Equal(ProviderVerdict.Approved, (await Execute(provider, 1)).Verdict);
         Assert.Equal(expected, await Execute(provider, 2));
@@ -151,8 +151,8 @@ public sealed class SimulatedProviderTests
         provider.ExecuteAsync(Calls.Charge(id), CancellationToken.None);
 
     private SimulatedProvider Provider(ProviderFaults faults, ulong seed = 0) => new(
-        new ProviderBook(_time),
+        new ProviderBook(time),
         new SimulationSettings { Faults = faults, DeclineSeed = seed, CallTimeoutMs = 30_000 },
-        _time,
+        time,
         new Random(1));
 }
