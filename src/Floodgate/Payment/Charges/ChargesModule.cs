@@ -1,5 +1,7 @@
 using Floodgate.Access;
 using Floodgate.Payment.Charges.Providers;
+using Floodgate.Payment.Charges.Providers.Http;
+using Floodgate.Payment.Charges.Providers.Simulated;
 using Floodgate.Payment.Ledger;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;

@@ -1,4 +1,5 @@
 using Floodgate.Payment.Charges.Providers;
+using Floodgate.Payment.Charges.Providers.Simulated;
 using Floodgate.Storage.Log;
 using Floodgate.Vocabulary;
 

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Floodgate.Access;
 using Floodgate.Payment.Charges.Providers;
+using Floodgate.Payment.Charges.Providers.Http;
+using Floodgate.Payment.Charges.Providers.Simulated;
 
 namespace Floodgate.Payment.Charges;
 

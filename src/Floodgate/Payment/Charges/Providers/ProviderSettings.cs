@@ -1,3 +1,4 @@
+using Floodgate.Payment.Charges.Providers.Simulated;
 using Floodgate.Vocabulary;
 
 namespace Floodgate.Payment.Charges.Providers;

@@ -3,6 +3,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Floodgate.Payment.Charges.Providers;
+using Floodgate.Payment.Charges.Providers.Http;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;

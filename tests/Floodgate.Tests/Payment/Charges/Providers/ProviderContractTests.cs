@@ -1,6 +1,8 @@
 // Goal: both providers keep the same promise. Method: one suite; each implementation only says how it is built. The
 // HTTP one runs through real sockets against the real server. Time is moved by hand, so no time-out can strike early.
 using Floodgate.Payment.Charges.Providers;
+using Floodgate.Payment.Charges.Providers.Http;
+using Floodgate.Payment.Charges.Providers.Simulated;
 using Floodgate.Vocabulary;
 using Xunit;
 
@@ -66,13 +68,13 @@ public abstract class ProviderContractTests : IAsyncLifetime
     {
         await Execute(Calls.Charge(1, 100));
         var answer = await Execute(Calls.Charge(1, 101));
-        Assert.Equal(new ProviderAnswer(ProviderVerdict.Unknown, ProviderBook.IdReused), answer);
+        Assert.Equal(new ProviderAnswer(ProviderVerdict.Unknown, ProviderAnswer.IdReused), answer);
         Assert.Equal(1, Simulation.Book.Count);
     }
 
     [Fact]
     public async Task A_call_that_never_arrived_was_never_seen() =>
-        Assert.Equal(new ProviderAnswer(ProviderVerdict.NotReached, ProviderBook.NeverSeen), await Find(1));
+        Assert.Equal(new ProviderAnswer(ProviderVerdict.NotReached, ProviderAnswer.NeverSeen), await Find(1));
 
     [Fact]
     public async Task After_a_time_out_the_question_by_id_finds_the_effect()

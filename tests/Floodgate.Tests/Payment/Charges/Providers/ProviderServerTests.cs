@@ -4,7 +4,8 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
-using Floodgate.Payment.Charges.Providers;
+using Floodgate.Payment.Charges.Providers.Http;
+using Floodgate.Payment.Charges.Providers.Simulated;
 using Xunit;
 
 namespace Floodgate.Tests.Payment.Charges.Providers;

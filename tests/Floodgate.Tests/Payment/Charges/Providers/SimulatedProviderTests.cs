@@ -1,5 +1,6 @@
 // Goal: latency, peaks, chance and the journal behave as set. Method: a clock moved by hand, real files.
 using Floodgate.Payment.Charges.Providers;
+using Floodgate.Payment.Charges.Providers.Simulated;
 using Xunit;
 
 namespace Floodgate.Tests.Payment.Charges.Providers;
@@ -125,7 +126,7 @@ public sealed class SimulatedProviderTests
         Assert.Equal("WALLET", wallet.Name);
         Assert.Equal(ProviderVerdict.Approved, (await Execute(wallet, 1)).Verdict);
         var found = await wallet.FindAsync(Calls.Id(1), CancellationToken.None);
-        Assert.Equal(ProviderBook.NeverSeen, found.Reason);
+        Assert.Equal(ProviderAnswer.NeverSeen, found.Reason);
     }
 
     [Fact]

@@ -2,9 +2,10 @@ using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
 using Floodgate.Access;
+using Floodgate.Payment.Charges.Providers.Simulated;
 using Microsoft.AspNetCore.Http;
 
-namespace Floodgate.Payment.Charges.Providers;
+namespace Floodgate.Payment.Charges.Providers.Http;
 
 /// <summary>The routes of the stand-alone provider. Bad input gets a problem that says what to do.</summary>
 internal sealed class ProviderHttp(SimulatedProvider provider)
@@ -16,10 +17,10 @@ internal sealed class ProviderHttp(SimulatedProvider provider)
 
     // What the client reads by their codes.
     private static readonly ProblemKind NeverSeen = new(
-        404, ProviderBook.NeverSeen, "No call with this id was ever carried out or declined.");
+        404, ProviderAnswer.NeverSeen, "No call with this id was ever carried out or declined.");
 
     private static readonly ProblemKind IdReused = new(
-        409, ProviderBook.IdReused, "This id belongs to a call with other content.");
+        409, ProviderAnswer.IdReused, "This id belongs to a call with other content.");
 
     /// <summary>Answers one request; the only handler of the server, so the routing is plain to see.</summary>
     public async Task AnswerAsync(HttpContext http)
@@ -76,7 +77,7 @@ internal sealed class ProviderHttp(SimulatedProvider provider)
             case { Verdict: ProviderVerdict.NotReached }:
                 await RefuseForNow(http, answer);
                 break;
-            case { Reason: ProviderBook.IdReused }:
+            case { Reason: ProviderAnswer.IdReused }:
                 await Problem.WriteAsync(http, IdReused, "Use a new id, or GET /charges/{id}.");
                 break;
             default:

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Floodgate.Vocabulary;
 
-namespace Floodgate.Payment.Charges.Providers;
+namespace Floodgate.Payment.Charges.Providers.Simulated;
 
 /// <summary>What the book says about a call, and which line says so; no line when nothing was recorded.</summary>
 internal readonly record struct Recorded(ProviderAnswer Answer, int? Line);
@@ -15,12 +15,6 @@ internal sealed class ProviderBook : IDisposable
 {
     /// <summary>Lines the book takes; calls beyond it are refused at the door (about 2 GB).</summary>
     public const int LineCountMax = 20_000_000;
-
-    /// <summary>The reason of an answer about an id that is not in the book.</summary>
-    public const string NeverSeen = "never_seen";
-
-    /// <summary>The reason of an answer to a call whose id already belongs to a call with other content.</summary>
-    public const string IdReused = "id_reused";
 
     private const int ChunkBits = 12;
 
@@ -62,7 +56,7 @@ internal sealed class ProviderBook : IDisposable
             {
                 return At(known).Line.IsOf(call)
                     ? new Recorded(At(known).Line.Unpack().Answer, known)
-                    : new Recorded(new ProviderAnswer(ProviderVerdict.Unknown, IdReused), null);
+                    : new Recorded(new ProviderAnswer(ProviderVerdict.Unknown, ProviderAnswer.IdReused), null);
             }
 
             if (count >= LineCountMax)

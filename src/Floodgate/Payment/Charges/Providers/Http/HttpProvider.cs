@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Net;
 using System.Net.Http.Headers;
 
-namespace Floodgate.Payment.Charges.Providers;
+namespace Floodgate.Payment.Charges.Providers.Http;
 
 /// <summary>Where a provider over HTTP is and how it is called.</summary>
 internal sealed record HttpProviderSettings(Uri Url)
@@ -72,7 +72,7 @@ internal sealed class HttpProvider : IPaymentProvider, IDisposable
         var request = Request(HttpMethod.Get, new Uri(charges, $"/charges/{callId:D}"));
         var answer = await AskAsync(request, VerdictOfQuestion, cancel);
         // A question that did not get through says nothing about the call.
-        return answer is { Verdict: ProviderVerdict.NotReached, Reason: not ProviderBook.NeverSeen }
+        return answer is { Verdict: ProviderVerdict.NotReached, Reason: not ProviderAnswer.NeverSeen }
             ? Unknown(answer.Reason ?? "not_connected")
             : answer;
     }
@@ -187,7 +187,7 @@ internal sealed class HttpProvider : IPaymentProvider, IDisposable
     {
         200 => ProviderJson.ReadAnswer(body.Span),
         400 or 422 => new ProviderAnswer(ProviderVerdict.Declined, "rejected"),
-        409 when ProviderJson.ReadCode(body.Span) == ProviderBook.IdReused => Unknown(ProviderBook.IdReused),
+        409 when ProviderJson.ReadCode(body.Span) == ProviderAnswer.IdReused => Unknown(ProviderAnswer.IdReused),
         408 or 409 => Unknown($"http_{status}"),
         503 or (> 400 and < 500) => NotReached($"http_{status}"),
         _ => Unknown($"http_{status}"),
@@ -197,7 +197,7 @@ internal sealed class HttpProvider : IPaymentProvider, IDisposable
     private static ProviderAnswer VerdictOfQuestion(int status, ReadOnlyMemory<byte> body) => status switch
     {
         200 => ProviderJson.ReadAnswer(body.Span),
-        404 when ProviderJson.ReadCode(body.Span) == ProviderBook.NeverSeen => NotReached(ProviderBook.NeverSeen),
+        404 when ProviderJson.ReadCode(body.Span) == ProviderAnswer.NeverSeen => NotReached(ProviderAnswer.NeverSeen),
         _ => Unknown($"http_{status}"),
     };
 

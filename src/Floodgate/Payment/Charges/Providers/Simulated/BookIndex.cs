@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Floodgate.Payment.Charges.Providers;
+namespace Floodgate.Payment.Charges.Providers.Simulated;
 
 /// <summary>
 /// Finds a line by a key that the line itself holds, in about eight bytes a line: open addressing over line numbers.

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Net;
+using Floodgate.Payment.Charges.Providers.Simulated;
 using Floodgate.Vocabulary;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
@@ -9,7 +10,7 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
-namespace Floodgate.Payment.Charges.Providers;
+namespace Floodgate.Payment.Charges.Providers.Http;
 
 /// <summary>How <c>floodgate provider</c> is started.</summary>
 internal sealed record ProviderServerOptions

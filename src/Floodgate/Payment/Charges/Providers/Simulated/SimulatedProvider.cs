@@ -1,4 +1,4 @@
-namespace Floodgate.Payment.Charges.Providers;
+namespace Floodgate.Payment.Charges.Providers.Simulated;
 
 /// <summary>What a simulated provider is besides its book and its faults.</summary>
 internal sealed record SimulationSettings
@@ -84,7 +84,7 @@ internal sealed class SimulatedProvider(
 
         // Looked up after the latency: an answer that was true a second ago is not good enough for "never seen".
         return book.Find(callId) is not { } found
-            ? new ProviderAnswer(ProviderVerdict.NotReached, ProviderBook.NeverSeen)
+            ? new ProviderAnswer(ProviderVerdict.NotReached, ProviderAnswer.NeverSeen)
             : IsSettled(found.Number) ? found.Line.Answer : Unsettled;
     }
 

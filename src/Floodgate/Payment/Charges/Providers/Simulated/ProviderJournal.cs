@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Floodgate.Payment.Charges.Providers;
+namespace Floodgate.Payment.Charges.Providers.Simulated;
 
 /// <summary>
 /// The provider's lines in an append-only file, so that its memory survives kill -9 of the process: what was handed to

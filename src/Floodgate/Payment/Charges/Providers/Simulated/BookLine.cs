@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Floodgate.Vocabulary;
 
-namespace Floodgate.Payment.Charges.Providers;
+namespace Floodgate.Payment.Charges.Providers.Simulated;
 
 /// <summary>Why a provider declined; the byte goes into journals, so numbers are never reused.</summary>
 internal enum DeclineReason : byte
