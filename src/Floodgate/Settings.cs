@@ -142,7 +142,7 @@ public sealed record Settings(
             database,
             LogSettings.Read(source),
             AccessSettings.Read(source, server.IsDemo),
-            ChargesSettings.Read(source),
+            ChargesSettings.Read(source, JournalBeside(database)),
             SupervisionSettings.Read(source))
         {
             Effective = source.Effective,
@@ -156,6 +156,10 @@ public sealed record Settings(
         source.Complete();
         return settings;
     }
+
+    // What the database remembers, its provider must remember too. Several processes would need one provider for all.
+    private static string JournalBeside(DatabaseSettings database) =>
+        database.IsPostgreSql ? "" : Path.Combine(database.Directory, "provider.journal");
 
     private static DatabaseSettings ReadDatabase(SettingsSource source) => new(
         source.Text("Database:ConnectionString", "",

@@ -31,7 +31,9 @@ public sealed record ChargesSettings(
     internal ProviderSettings Providers { get; init; } = new();
 
     /// <summary>Reads the settings under <c>Charges:</c> and <c>Providers:</c>.</summary>
-    public static ChargesSettings Read(SettingsSource source)
+    /// <param name="source">Where they come from.</param>
+    /// <param name="journal">The default of <c>Providers:Simulated:Journal</c>; empty for none.</param>
+    public static ChargesSettings Read(SettingsSource source, string journal)
     {
         var settings = new ChargesSettings(
             source.Int("Charges:QueueMax", 20_000, 1, 1_000_000, "payments",
@@ -49,7 +51,7 @@ public sealed record ChargesSettings(
                 "Delay before a provider is asked again; doubles."),
             source.Int("Charges:RetryDelayMsMax", 10_000, 1, 600_000, "ms", "The longest such delay."))
         {
-            Providers = ProviderSettings.Read(source),
+            Providers = ProviderSettings.Read(source, journal),
         };
         if (settings.RetryDelayMsFirst > settings.RetryDelayMsMax)
         {

@@ -18,6 +18,9 @@ internal sealed class ProviderGates(
     /// <summary>All of them.</summary>
     public IReadOnlyList<ProviderGate> All => gates;
 
+    /// <summary>The simulated one; null when the gateway is another process.</summary>
+    public SimulatedProvider? Simulated => gates.Select(g => g.Provider).OfType<SimulatedProvider>().FirstOrDefault();
+
     /// <summary>The provider of this name.</summary>
     public ProviderGate this[string name] => gates.First(g => g.Provider.Name == name);
 
@@ -49,8 +52,9 @@ internal sealed class ProviderGates(
         {
             breaker.Dispose();
             (provider as IDisposable)?.Dispose();
-            (provider as SimulatedProvider)?.Book.Dispose();
         }
+
+        Simulated?.Book.Dispose();
     }
 
     // Null when the breaker lets no call pass.

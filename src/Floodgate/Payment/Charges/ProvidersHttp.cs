@@ -23,9 +23,6 @@ internal sealed class ProvidersHttp(ProviderGates gates, ChargeWorker worker)
         routes.MapDemoOnly("POST", "/v1/ops/no-op", Who.Public, NoOpAsync);
     }
 
-    private SimulatedProvider? Simulated =>
-        gates.All.Select(g => g.Provider).OfType<SimulatedProvider>().FirstOrDefault();
-
     private Task ShowBreakersAsync(HttpContext context, Caller caller) =>
         Answer.WriteAsync(context, 200, gates.All, static (json, gates) =>
         {
@@ -61,7 +58,7 @@ internal sealed class ProvidersHttp(ProviderGates gates, ChargeWorker worker)
 
     private async Task ShowFaultsAsync(HttpContext context, Caller caller)
     {
-        if (Simulated is not { } provider)
+        if (gates.Simulated is not { } provider)
         {
             await RefuseAsync(context);
             return;
@@ -73,7 +70,7 @@ internal sealed class ProvidersHttp(ProviderGates gates, ChargeWorker worker)
 
     private async Task SetFaultsAsync(HttpContext context, Caller caller)
     {
-        if (Simulated is not { } provider)
+        if (gates.Simulated is not { } provider)
         {
             await RefuseAsync(context);
             return;
@@ -93,7 +90,7 @@ internal sealed class ProvidersHttp(ProviderGates gates, ChargeWorker worker)
 
     private async Task ShowStatementAsync(HttpContext context, Caller caller)
     {
-        if (Simulated is not { } provider)
+        if (gates.Simulated is not { } provider)
         {
             await RefuseAsync(context);
             return;

@@ -37,7 +37,10 @@ internal sealed record ProviderSettings
     /// </summary>
     public int CallTimeoutMs { get; init; } = CallTimeoutMsDefault;
 
-    /// <summary><c>Providers:Simulated:Journal</c>: file that keeps the provider's memory; default none.</summary>
+    /// <summary>
+    /// <c>Providers:Simulated:Journal</c>: file that keeps the provider's memory; default <c>provider.journal</c> in
+    /// SQLite's folder, none with PostgreSQL.
+    /// </summary>
     public string? SimulatedJournal { get; init; }
 
     /// <summary><c>Providers:Simulated:DeclineSeed</c>: which ids are declined by chance; default 0.</summary>
@@ -52,9 +55,11 @@ internal sealed record ProviderSettings
     public CircuitBreakerSettings Breaker { get; init; } = new();
 
     /// <summary>Reads them; out of range values are refused together with those of the other modules.</summary>
-    public static ProviderSettings Read(SettingsSource source)
+    /// <param name="source">Where they come from.</param>
+    /// <param name="journalDefault">The default of <see cref="SimulatedJournal"/>; empty for none.</param>
+    public static ProviderSettings Read(SettingsSource source, string journalDefault)
     {
-        var journal = source.Text("Providers:Simulated:Journal", "",
+        var journal = source.Text("Providers:Simulated:Journal", journalDefault,
             "File that keeps the simulated provider's memory over a restart; empty forgets it.");
         var settings = new ProviderSettings
         {

@@ -20,7 +20,7 @@ internal static class Calls
         Dictionary<string, string> given)
     {
         var source = new SettingsSource([SettingsLayer.Of("test", given)]);
-        var settings = ProviderSettings.Read(source);
+        var settings = ProviderSettings.Read(source, journalDefault: "");
         try
         {
             source.Complete();

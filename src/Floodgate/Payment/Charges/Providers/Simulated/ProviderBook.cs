@@ -19,7 +19,7 @@ internal sealed class ProviderBook : IDisposable
     private const int ChunkBits = 12;
 
     private readonly TimeProvider time;
-    private readonly ProviderJournal? journal;
+    private ProviderJournal? journal;
 
     // Under the gate: the lines in chunks that never move, and the ways to find them.
     private readonly Lock gate = new();
@@ -31,10 +31,20 @@ internal sealed class ProviderBook : IDisposable
     /// <summary>An empty book, or the one that the journal holds. Disposing the book closes the journal.</summary>
     public ProviderBook(TimeProvider time, ProviderJournal? journal = null)
     {
-        (this.time, this.journal) = (time, journal);
+        this.time = time;
         byId = new BookIndex(line => At(line).Line.Id);
         byPayment = new BookIndex(line => At(line).Line.PaymentId);
-        journal?.ReadAll(Add);
+        if (journal is not null)
+        {
+            Keep(journal);
+        }
+    }
+
+    /// <summary>Takes in what the journal holds and from now on writes to it: once, before the first call.</summary>
+    public void Keep(ProviderJournal journal)
+    {
+        this.journal = journal;
+        journal.ReadAll(Add);
     }
 
     /// <summary>Lines in the book.</summary>
