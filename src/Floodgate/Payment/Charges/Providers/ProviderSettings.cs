@@ -60,7 +60,7 @@ internal sealed record ProviderSettings
     public static ProviderSettings Read(SettingsSource source, string journalDefault)
     {
         var journal = source.Text("Providers:Simulated:Journal", journalDefault,
-            "File that keeps the simulated provider's memory over a restart; empty forgets it.");
+            "File that keeps the simulated provider's memory over a restart; empty, as with PostgreSQL, forgets it.");
         var settings = new ProviderSettings
         {
             Gateway = source.Choice("Providers:Gateway", "simulated", ["simulated", "http"],
