@@ -65,6 +65,7 @@ internal static class Server
 
             await app.Services.GetRequiredService<Database>().MigrateAsync(Roles.Migrations, cancel);
             await LogModule.StartAsync(app.Services, cancel);
+            await AccessModule.StartAsync(app.Services, cancel);
             await app.StartAsync(cancel);
         }
         catch (IOException e) when (e.InnerException is AddressInUseException)

@@ -25,6 +25,13 @@ internal readonly record struct KeyHash(ulong A, ulong B, ulong C, ulong D)
         return new(hash[0], hash[1], hash[2], hash[3]);
     }
 
+    /// <summary>The hash that was stored as these 32 bytes.</summary>
+    public static KeyHash FromBytes(byte[] bytes)
+    {
+        var hash = MemoryMarshal.Cast<byte, ulong>(bytes);
+        return new(hash[0], hash[1], hash[2], hash[3]);
+    }
+
     /// <summary>The 32 bytes as they are stored.</summary>
     public byte[] ToBytes() => MemoryMarshal.AsBytes<ulong>(new[] { A, B, C, D }).ToArray();
 
@@ -36,11 +43,19 @@ internal readonly record struct KeyHash(ulong A, ulong B, ulong C, ulong D)
 /// Keys seen lately, known and unknown, so that a request is told apart without a database look-up. Both sides are
 /// bounded: a full one is emptied, which costs look-ups and never memory.
 /// </summary>
+/// <remarks>
+/// A look-up that read a key before it was revoked may come back after that: it would bring the key to life again. So
+/// it names the <see cref="Age"/> it began at, and what is older than the last end of a key is not kept.
+/// </remarks>
 internal sealed class KeyCache(AccessSettings settings, TimeProvider time)
 {
     // Read by every request, written on look-ups. The two are apart so that unknown keys never push out known ones.
     private readonly ConcurrentDictionary<KeyHash, Entry> known = new();
     private readonly ConcurrentDictionary<KeyHash, Entry> unknown = new();
+
+    // Taken by look-ups and revocations, so that no key is kept after its end.
+    private readonly Lock gate = new();
+    private long age;
 
     // Counted here because ConcurrentDictionary.Count takes every lock; may run ahead of the truth, never behind.
     private int knownCount;
@@ -59,8 +74,32 @@ internal sealed class KeyCache(AccessSettings settings, TimeProvider time)
         return false;
     }
 
-    /// <summary>Keeps the answer of a look-up; a null caller means that there is no such key.</summary>
-    public void Put(KeyHash key, Caller? caller)
+    /// <summary>How many keys ended here: ask before a look-up and give it to <see cref="Put"/>.</summary>
+    public long Age => Volatile.Read(ref age);
+
+    /// <summary>The key is refused from now on.</summary>
+    public void End(KeyHash key)
+    {
+        lock (gate)
+        {
+            Volatile.Write(ref age, age + 1);
+            Keep_NeedsLock(key, null);
+        }
+    }
+
+    /// <summary>Keeps the answer of a look-up that began at an age; a null caller: there is no such key.</summary>
+    public void Put(KeyHash key, Caller? caller, long sinceAge)
+    {
+        lock (gate)
+        {
+            if (caller is null || age == sinceAge)
+            {
+                Keep_NeedsLock(key, caller);
+            }
+        }
+    }
+
+    private void Keep_NeedsLock(KeyHash key, Caller? caller)
     {
         if (caller is not null)
         {
