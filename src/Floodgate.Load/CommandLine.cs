@@ -18,18 +18,19 @@ internal static class CommandLine
     /// <summary>Parses and runs; returns the exit code (see <see cref="ExitCode"/>).</summary>
     public static Task<int> RunAsync(string[] args, Surroundings around)
     {
-        var root = new RootCommand(Help)
+        var help = new HelpOption();
+        help.Action = new HelpWithExamples((HelpAction)help.Action!);
+
+        // Not a RootCommand: that one is named for the file of the program, which nobody types.
+        var load = new Command("load", Help)
         {
+            new VersionOption(),
             AcceptCommand.Build(around),
             DrainCommand.Build(around),
             AuditCommand.Build(around),
         };
-        foreach (var help in root.Options.OfType<HelpOption>())
-        {
-            help.Action = new HelpWithExamples((HelpAction)help.Action!);
-        }
-
-        return root.Parse(args).InvokeAsync(new InvocationConfiguration
+        var root = new Command("./floodgate") { help, load };
+        return root.Parse(["load", .. args]).InvokeAsync(new InvocationConfiguration
         {
             // After Ctrl+C a run puts back the knobs that it turned; two seconds, the default, may be too few.
             ProcessTerminationTimeout = TimeSpan.FromSeconds(20),

@@ -1,5 +1,6 @@
 using System.Collections;
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.Runtime.InteropServices;
 using Floodgate.Access;
 using Floodgate.Payment.Charges.Providers.Http;
@@ -29,17 +30,21 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
         Floodgate carries a flash sale from the waiting room to the reconciled payout.
 
         Examples:
-          floodgate up --demo                            try it: everything in one process, fixed keys
-          floodgate up --urls http://0.0.0.0:8080 --data /var/lib/floodgate
-          floodgate merchant create "Acme" --json        a merchant and its key, shown once
-          floodgate serve --role api --Database:ConnectionString "Host=db;Database=floodgate;Username=fg"
-          floodgate provider                             a simulated payment provider of its own
-          floodgate settings                             every setting with its value, source and range
+          ./floodgate up --demo                          try it: everything in one process, fixed keys
+          ./floodgate up --urls http://0.0.0.0:8080 --data /var/lib/floodgate
+          ./floodgate merchant create "Acme" --json      a merchant and its key, shown once
+          ./floodgate merchant keys ID                   its keys: id, first characters, created, revoked
+          ./floodgate merchant revoke KEYID --json       end one of them
+          ./floodgate serve --role api --Database:ConnectionString "Host=db;Database=floodgate;Username=fg"
+          ./floodgate provider                           a simulated payment provider of its own
+          ./floodgate settings                           every setting with its value, source and range
 
         Settings come from floodgate.json, the environment (FLOODGATE__SERVER__URLS) and the command line
         (--Server:Urls=...), the last one wins.
         Exit codes: 0 done, 64 wrong command line, 69 something needed is unavailable, 78 wrong settings.
         """;
+
+    private const int KeysPageMax = 1_000;
 
     private readonly Option<string?> file = new("--settings")
     {
@@ -73,6 +78,8 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
     };
 
     private readonly Argument<string> name = new("NAME") { Description = "The merchant's name." };
+    private readonly Argument<string> merchantId = new("ID") { Description = "The merchant's id." };
+    private readonly Argument<Guid> keyId = new("KEYID") { Description = "The key's id, as merchant keys shows it." };
 
     /// <summary>Runs one command and answers its exit code.</summary>
     public async Task<int> RunAsync(IReadOnlyList<string> args)
@@ -107,7 +114,7 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
     private static Task<int> Main(string[] args) =>
         new Program(Console.Out, Console.Error, Environment.GetEnvironmentVariables()).RunAsync(args);
 
-    private RootCommand Commands(SettingsLayer flags)
+    private Command Commands(SettingsLayer flags)
     {
         Command[] commands =
         [
@@ -118,6 +125,10 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
             {
                 Of("create", "Create a merchant and print its key, once.", [name],
                     parsed => CreateMerchantAsync(Load(flags, parsed, null), parsed)),
+                Of("keys", "List a merchant's keys by id; a key itself is never shown again.", [merchantId],
+                    parsed => ListKeysAsync(Load(flags, parsed, null), parsed)),
+                Of("revoke", "End a merchant's key; servers that run refuse it within Access:KeyCachedSeconds.",
+                    [keyId], parsed => RevokeKeyAsync(Load(flags, parsed, null), parsed)),
             },
             new("admin", "Keys of operators.")
             {
@@ -131,7 +142,8 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
             Of("migrate", "Bring the database schema up to date, and end.", [],
                 parsed => MigrateAsync(Load(flags, parsed, null), parsed)),
         ];
-        var root = new RootCommand(Description) { file, data, json };
+        // Not a RootCommand: that one is named for the file of the program, which nobody types.
+        var root = new Command("./floodgate", Description) { new HelpOption(), new VersionOption(), file, data, json };
         foreach (var command in commands)
         {
             root.Subcommands.Add(command);
@@ -208,6 +220,46 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
             writer.WriteString("name", merchant.Name);
             writer.WriteString("key", merchant.Key);
         });
+        return 0;
+    }
+
+    private async Task<int> ListKeysAsync(Settings settings, ParseResult parsed)
+    {
+        await using var database = await OpenAsync(settings);
+        var keys = Keys(database, settings);
+        var id = parsed.GetRequiredValue(merchantId);
+        var all = new List<MerchantKey>();
+        for (var isMore = true; isMore;)
+        {
+            var after = all.Count == 0 ? Guid.Empty : all[^1].Id;
+            if (await keys.ListAsync(id, after, KeysPageMax, CancellationToken.None) is not { } page)
+            {
+                await error.WriteLineAsync("ID names no merchant of this database.");
+                return ExitCode.Usage;
+            }
+
+            all.AddRange(page);
+            isMore = page.Count == KeysPageMax;
+        }
+
+        ReportTo(parsed).Write(all);
+        return 0;
+    }
+
+    private async Task<int> RevokeKeyAsync(Settings settings, ParseResult parsed)
+    {
+        await using var database = await OpenAsync(settings);
+        var id = parsed.GetRequiredValue(keyId);
+        if (await Keys(database, settings).RevokeAsync(id, null, CancellationToken.None) is not { } key)
+        {
+            await error.WriteLineAsync("KEYID names no merchant's key of this database.");
+            return ExitCode.Usage;
+        }
+
+        ReportTo(parsed).Write(
+            $"key {key.Id} of merchant {key.MerchantId} is revoked since {key.RevokedAt}; servers that run refuse it "
+                + $"within {settings.Access.KeyCachedSeconds} s (Access:KeyCachedSeconds)",
+            writer => MerchantsHttp.WriteFields(writer, key));
         return 0;
     }
 

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Floodgate.Access;
 using Floodgate.Vocabulary;
 
 namespace Floodgate;
@@ -53,11 +54,33 @@ internal sealed class Report(TextWriter output, bool isJson)
         writer.WriteEndArray();
     });
 
-    private static string Table(IEnumerable<Setting> settings)
+    /// <summary>Writes the keys of a merchant.</summary>
+    public void Write(IReadOnlyCollection<MerchantKey> keys) => Write(Table(keys), writer =>
     {
-        var rows = settings.Select(s => new[] { s.Name, s.Value, s.Unit, s.Range, s.Source, s.Meaning });
-        var table = rows.Prepend(["SETTING", "VALUE", "UNIT", "ALLOWED", "FROM", "MEANING"]).ToList();
-        var widths = Enumerable.Range(0, 6).Select(column => table.Max(row => row[column].Length)).ToArray();
+        writer.WriteStartArray("keys");
+        foreach (var key in keys)
+        {
+            MerchantsHttp.Write(writer, key);
+        }
+
+        writer.WriteEndArray();
+    });
+
+    private static string Table(IEnumerable<Setting> settings) => Table(
+        ["SETTING", "VALUE", "UNIT", "ALLOWED", "FROM", "MEANING"],
+        settings.Select(s => new[] { s.Name, s.Value, s.Unit, s.Range, s.Source, s.Meaning }));
+
+    private static string Table(IEnumerable<MerchantKey> keys) => Table(
+        ["ID", "KEY", "CREATED", "REVOKED"],
+        keys.Select(key => new[]
+        {
+            key.Id.ToString(), $"{key.Prefix}...", key.CreatedAt.ToString(), key.RevokedAt?.ToString() ?? "",
+        }));
+
+    private static string Table(string[] head, IEnumerable<string[]> rows)
+    {
+        var table = rows.Prepend(head).ToList();
+        var widths = head.Select((_, column) => table.Max(row => row[column].Length)).ToArray();
         return string.Join(Environment.NewLine, table.Select(row =>
             string.Join("  ", row.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd()));
     }

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using Floodgate.Access;
 using Floodgate.Payment.Charges;
+using Floodgate.Payment.Charges.Providers;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Supervision;
@@ -11,6 +12,9 @@ namespace Floodgate;
 /// <summary>The program as a server: its modules on a bare Kestrel.</summary>
 internal static class Server
 {
+    private const string SimulatedWarning =
+        "WARNING: the gateway is simulated and moves no money; set Providers:Gateway to http for a real one.";
+
     /// <summary>Builds the server; nothing is opened yet.</summary>
     public static WebApplication Build(Settings settings, TimeProvider time, Stream log)
     {
@@ -62,6 +66,7 @@ internal static class Server
 
             await app.Services.GetRequiredService<Database>().MigrateAsync(Roles.Migrations, cancel);
             await LogModule.StartAsync(app.Services, cancel);
+            await AccessModule.StartAsync(app.Services, cancel);
             if (settings.Server.Role != "api")
             {
                 ChargesModule.Start(app.Services);
@@ -88,7 +93,10 @@ internal static class Server
         : $"Database:Directory is {settings.Database.Directory}, where another Floodgate process is at work. Stop " +
             "that one, or choose another folder with --data.";
 
-    /// <summary>What a person sees when the server is ready; in demo mode with something to paste.</summary>
+    /// <summary>
+    /// What a person sees when the server is ready: where, what it serves if that is not all, whether the money is
+    /// only simulated, and in demo mode something to paste that this process answers.
+    /// </summary>
     public static string ReadyMessage(Settings settings, IEnumerable<string> urls)
     {
         var url = urls.First();
@@ -96,19 +104,37 @@ internal static class Server
             ? "PostgreSQL"
             : $"embedded: SQLite in {settings.Database.Directory}";
         var role = settings.Server.Role == "all" ? "" : $", role {settings.Server.Role}";
-        var ready = $"Floodgate is ready at {string.Join(" and ", urls)} ({storage}{role}";
-        return !settings.Server.IsDemo
-            ? $"{ready})"
-            : $$"""
-                {{ready}}, demo keys {{ApiKeys.DemoMerchantKey}} and {{ApiKeys.DemoAdminKey}})
-                Demo mode takes these public keys: never use it for real money. Try:
-
-                  curl -i {{url}}/v1/payments -H 'Authorization: Bearer {{ApiKeys.DemoMerchantKey}}' \
-                    -H 'Idempotency-Key: try-1' -H 'Content-Type: application/json' -H 'Prefer: wait=5' \
-                    -d '{"amount":{"amount":15000,"currency":"KRW"},"userId":"u-1","orderId":"o-1"}'
-
-                """;
+        var demo = settings.Server.IsDemo ? $", demo keys {ApiKeys.DemoMerchantKey} and {ApiKeys.DemoAdminKey}" : "";
+        string?[] lines =
+        [
+            $"Floodgate is ready at {string.Join(" and ", urls)} ({storage}{role}{demo})",
+            settings.Server.Role == "worker" ? "It serves /health, /metrics and /v1/ops, and takes no payments." : null,
+            settings.Server.IsDemo ? "Demo mode takes these public keys: never use it for real money. Try:" : null,
+            settings.Server.IsDemo ? Example(settings, url) : null,
+            IsSimulated(settings) ? SimulatedWarning : null,
+        ];
+        return string.Join(Environment.NewLine, lines.Where(line => line is not null));
     }
+
+    // In demo mode everybody knows, and a process without the worker asks no gateway.
+    private static bool IsSimulated(Settings settings) => settings is
+    {
+        Server: { IsDemo: false, Role: not "api" }, Charges.Providers.Gateway: GatewayKind.Simulated,
+    };
+
+    private static string Example(Settings settings, string url) => settings.Server.Role == "worker"
+        ? $"""
+
+              curl {url}/v1/ops/lag -H 'Authorization: Bearer {ApiKeys.DemoAdminKey}'
+
+            """
+        : $$"""
+
+              curl -i {{url}}/v1/payments -H 'Authorization: Bearer {{ApiKeys.DemoMerchantKey}}' \
+                -H 'Idempotency-Key: try-1' -H 'Content-Type: application/json' -H 'Prefer: wait=5' \
+                -d '{"amount":{"amount":15000,"currency":"KRW"},"userId":"u-1","orderId":"o-1"}'
+
+            """;
 }
 
 /// <summary>The server cannot start; the message is for a person and names the setting.</summary>

@@ -16,6 +16,10 @@ public static class AccessModule
         services.AddSingleton<MerchantsHttp>();
     }
 
+    /// <summary>Creates the merchant of demo mode, after the migrations; nothing in any other.</summary>
+    public static ValueTask StartAsync(IServiceProvider services, CancellationToken cancel) =>
+        services.GetRequiredService<ApiKeys>().CreateDemoMerchantAsync(cancel);
+
     /// <summary>Registers the routes.</summary>
     public static void Map(Routes routes, IServiceProvider services) =>
         services.GetRequiredService<MerchantsHttp>().Map(routes);

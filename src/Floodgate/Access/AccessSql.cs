@@ -1,8 +1,9 @@
 using Floodgate.Storage.Database;
+using Floodgate.Vocabulary;
 
 namespace Floodgate.Access;
 
-/// <summary>Every statement of this module. Keys are never stored, only their SHA-256.</summary>
+/// <summary>Every statement of this module. Of a key only its SHA-256 and its first characters are stored.</summary>
 internal static class AccessSql
 {
     public static readonly IReadOnlyList<Migration> Migrations =
@@ -23,14 +24,26 @@ internal static class AccessSql
                 check ((role = 'merchant') = (merchant_id is not null))
             );
             """),
+
+        // A key of before has an id from now on; its first characters are not known any more.
+        new("access-002", """
+            alter table api_key add column id {id};
+            alter table api_key add column prefix text;
+            alter table api_key add column request_key text;
+            update api_key set id = {random id};
+            create unique index api_key_id on api_key (id);
+            create unique index api_key_request on api_key (request_key);
+            create index api_key_of_merchant on api_key (merchant_id, id)
+            """),
     ];
 
-    // Nothing is returned when the request key was used before; merchants of the command line have none.
+    // Nothing is returned when the request key was used before; merchants of the command line have none, and the one
+    // of demo mode is there from the second start on.
     private static readonly Statement InsertMerchant = new(
         """
         insert into merchant (id, name, request_key, created_ms)
         select rows.id, rows.name, rows.request_key, rows.created_ms from {rows} where true
-        on conflict (request_key) do nothing
+        on conflict do nothing
         returning id
         """,
         Column.Text("id"), Column.Text("name"), Column.Text("request_key"), Column.Long("created_ms"));
@@ -39,12 +52,44 @@ internal static class AccessSql
         "select m.id, m.name from {rows} join merchant m on m.request_key = rows.request_key",
         Column.Text("request_key"));
 
+    private static readonly Statement SelectMerchantById = new(
+        "select m.id, m.name, m.request_key, m.created_ms from {rows} join merchant m on m.id = rows.id",
+        Column.Text("id"));
+
     private static readonly Statement InsertKey = new(
         """
-        insert into api_key (hash, role, merchant_id, created_ms)
-        select rows.hash, rows.role, rows.merchant_id, rows.created_ms from {rows}
+        insert into api_key (hash, id, role, merchant_id, prefix, created_ms)
+        select rows.hash, rows.id, rows.role, rows.merchant_id, rows.prefix, rows.created_ms from {rows}
         """,
-        Column.Bytes("hash"), Column.Text("role"), Column.Text("merchant_id"), Column.Long("created_ms"));
+        Column.Bytes("hash"), Column.Id("id"), Column.Text("role"), Column.Text("merchant_id"), Column.Text("prefix"),
+        Column.Long("created_ms"));
+
+    // Nothing is returned when there is no such merchant, or the request key was used before.
+    private static readonly Statement InsertFurtherKey = new(
+        """
+        insert into api_key (hash, id, role, merchant_id, prefix, request_key, created_ms)
+        select rows.hash, rows.id, 'merchant', m.id, rows.prefix, rows.request_key, rows.created_ms
+        from {rows} join merchant m on m.id = rows.merchant_id where true
+        on conflict (request_key) do nothing
+        returning 1
+        """,
+        Column.Bytes("hash"), Column.Id("id"), Column.Text("merchant_id"), Column.Text("prefix"),
+        Column.Text("request_key"), Column.Long("created_ms"));
+
+    private static readonly Statement SelectKeyByRequest = new(
+        """
+        select k.id, k.merchant_id, k.prefix, k.created_ms, k.revoked_ms
+        from {rows} join api_key k on k.request_key = rows.request_key
+        """,
+        Column.Text("request_key"));
+
+    private static readonly Statement SelectKeysOfMerchant = new(
+        """
+        select k.id, k.merchant_id, k.prefix, k.created_ms, k.revoked_ms from api_key k
+        where k.merchant_id = (select rows.merchant_id from {rows}) and k.id > (select rows.after from {rows})
+        order by k.id limit (select rows.page_max from {rows})
+        """,
+        Column.Text("merchant_id"), Column.Id("after"), Column.Long("page_max"));
 
     private static readonly Statement SelectKey = new(
         """
@@ -55,11 +100,13 @@ internal static class AccessSql
 
     private static readonly Statement RevokeKey = new(
         """
-        update api_key set revoked_ms = rows.revoked_ms from {rows}
-        where api_key.hash = rows.hash and api_key.revoked_ms is null
-        returning 1
+        update api_key set revoked_ms = coalesce(api_key.revoked_ms, rows.revoked_ms) from {rows}
+        where api_key.id = rows.id and api_key.role = 'merchant'
+            and (rows.merchant_id is null or api_key.merchant_id = rows.merchant_id)
+        returning api_key.id, api_key.merchant_id, api_key.prefix, api_key.created_ms, api_key.revoked_ms,
+            api_key.hash
         """,
-        Column.Bytes("hash"), Column.Long("revoked_ms"));
+        Column.Id("id"), Column.Text("merchant_id"), Column.Long("revoked_ms"));
 
     /// <summary>False when the merchant's request key was used before.</summary>
     public static async ValueTask<bool> TryInsertAsync(Tx tx, MerchantRow merchant)
@@ -78,13 +125,40 @@ internal static class AccessSql
         return found.Single();
     }
 
-    public static void QueueKey(Tx tx, KeyHash key, Caller caller, long createdMs) => tx.Queue(
+    public static async ValueTask<MerchantRow?> FindMerchantAsync(Tx tx, string id)
+    {
+        var found = await tx.QueryAsync(
+            SelectMerchantById,
+            Rows.One(id).Text(i => i),
+            row => new MerchantRow(row.Text(0), row.Text(1), row.TextOrNull(2), row.Long(3)));
+        return found.SingleOrDefault();
+    }
+
+    public static void QueueKey(Tx tx, NewKey key, Caller caller) => tx.Queue(
         InsertKey,
         Rows.One(key)
-            .Bytes(hash => hash.ToBytes())
+            .Bytes(k => k.Hash.ToBytes())
+            .Id(k => k.Id)
             .Text(_ => caller.Role == Role.Admin ? "admin" : "merchant")
             .Text(_ => caller.MerchantId)
-            .Long(_ => createdMs));
+            .Text(k => k.Prefix)
+            .Long(k => k.CreatedMs));
+
+    /// <summary>False when there is no such merchant, or the request key was used before.</summary>
+    public static async ValueTask<bool> TryInsertAsync(Tx tx, NewKey key, string merchantId, string requestKey)
+    {
+        var rows = Rows.One(key)
+            .Bytes(k => k.Hash.ToBytes()).Id(k => k.Id).Text(_ => merchantId).Text(k => k.Prefix)
+            .Text(_ => requestKey).Long(k => k.CreatedMs);
+        return (await tx.QueryAsync(InsertFurtherKey, rows, row => row.Long(0))).Count == 1;
+    }
+
+    public static async ValueTask<MerchantKey?> FindKeyByRequestAsync(Tx tx, string requestKey) =>
+        (await tx.QueryAsync(SelectKeyByRequest, Rows.One(requestKey).Text(key => key), MapKey)).SingleOrDefault();
+
+    public static ValueTask<List<MerchantKey>> SelectKeysAsync(Tx tx, string merchantId, Guid after, int max) =>
+        tx.QueryAsync(
+            SelectKeysOfMerchant, Rows.One(merchantId).Text(id => id).Id(_ => after).Long(_ => max), MapKey);
 
     public static async ValueTask<Caller?> FindKeyAsync(Tx tx, KeyHash key)
     {
@@ -95,12 +169,22 @@ internal static class AccessSql
         return found.SingleOrDefault();
     }
 
-    public static async ValueTask<bool> RevokeAsync(Tx tx, KeyHash key, long revokedMs)
+    /// <summary>The key as it is then, and its hash; null when no merchant, or not this one, has it.</summary>
+    public static async ValueTask<(MerchantKey Key, KeyHash Hash)?> RevokeAsync(
+        Tx tx, Guid id, string? merchantId, long revokedMs)
     {
-        var rows = Rows.One(key).Bytes(hash => hash.ToBytes()).Long(_ => revokedMs);
-        return (await tx.QueryAsync(RevokeKey, rows, row => row.Long(0))).Count == 1;
+        var rows = Rows.One(id).Id(i => i).Text(_ => merchantId).Long(_ => revokedMs);
+        var found = await tx.QueryAsync(RevokeKey, rows, row => (MapKey(row), KeyHash.FromBytes(row.Bytes(5))));
+        return found.Count == 0 ? null : found.Single();
     }
+
+    private static MerchantKey MapKey(Row row) => new(
+        row.Id(0), row.Text(1), row.TextOrNull(2), new(row.Long(3)),
+        row.LongOrNull(4) is { } revokedMs ? new UtcInstant(revokedMs) : null);
 }
 
 /// <summary>A row of <c>merchant</c>.</summary>
 internal sealed record MerchantRow(string Id, string Name, string? RequestKey, long CreatedMs);
+
+/// <summary>A key to be stored; its secret is not in it.</summary>
+internal sealed record NewKey(Guid Id, KeyHash Hash, string Prefix, long CreatedMs);

@@ -1,8 +1,4 @@
-using System.Collections.Concurrent;
 using System.Collections.Frozen;
-using System.Runtime.InteropServices;
-using System.Security.Cryptography;
-using System.Text;
 using Floodgate.Storage.Database;
 using Floodgate.Vocabulary;
 
@@ -24,9 +20,40 @@ public enum CreateMerchantOutcome
 /// <summary>A merchant and, only when it was created just now, its key: the one time it can be read.</summary>
 public sealed record CreatedMerchant(CreateMerchantOutcome Outcome, string MerchantId, string Name, string? Key);
 
+/// <summary>How the creation of a further key ended.</summary>
+public enum CreateKeyOutcome
+{
+    /// <summary>The idempotency key was used before for another merchant's key; nothing was done.</summary>
+    KeyReused,
+
+    /// <summary>The key was created before by the same request; it is not shown again.</summary>
+    Replayed,
+
+    /// <summary>There is no such merchant.</summary>
+    MerchantUnknown,
+
+    /// <summary>The key is stored.</summary>
+    Created,
+}
+
+/// <summary>A merchant.</summary>
+public sealed record Merchant(string Id, string Name, UtcInstant CreatedAt);
+
+/// <summary>All that can be told of a merchant's key after its creation.</summary>
+/// <param name="Id">Names the key; not a secret.</param>
+/// <param name="MerchantId">Whose key.</param>
+/// <param name="Prefix">Its first characters, to tell it from others; null for keys made before they were kept.</param>
+/// <param name="CreatedAt">When it was made.</param>
+/// <param name="RevokedAt">When it ended; null while it is live.</param>
+public sealed record MerchantKey(
+    Guid Id, string MerchantId, string? Prefix, UtcInstant CreatedAt, UtcInstant? RevokedAt);
+
+/// <summary>A further key and, only when it was created just now, its secret: the one time it can be read.</summary>
+public sealed record CreatedKey(CreateKeyOutcome Outcome, MerchantKey? Key, string? Secret);
+
 /// <summary>
 /// The keys of merchants and operators: <c>fg_live_</c> and 43 characters of 256 random bits. Only their SHA-256 is
-/// stored or kept in memory.
+/// kept in memory; with it the first characters are stored, which leave 232 bits to guess.
 /// </summary>
 public sealed class ApiKeys
 {
@@ -36,7 +63,9 @@ public sealed class ApiKeys
     /// <summary>The operator's key of demo mode.</summary>
     public const string DemoAdminKey = "fg_demo_admin";
 
+    private const string DemoMerchantId = "demo";
     private const string Prefix = "fg_live_";
+    private const int PrefixLength = 12; // With it.
     private const int SecretBytes = 32;
     private const int NameLengthMax = 100;
 
@@ -69,15 +98,15 @@ public sealed class ApiKeys
     /// </summary>
     public ValueTask<CreatedMerchant> CreateMerchantAsync(string name, string? requestKey, CancellationToken cancel)
     {
-        var key = Prefix + Ids.Secret(SecretBytes);
-        var merchant = new MerchantRow(ids.Next().ToString(), name, requestKey, UtcInstant.Now(time).Ms);
+        var (secret, key) = NewKey();
+        var merchant = new MerchantRow(ids.Next().ToString(), name, requestKey, key.CreatedMs);
         return database.WriteAsync(
             async tx =>
             {
                 if (await AccessSql.TryInsertAsync(tx, merchant))
                 {
-                    AccessSql.QueueKey(tx, KeyHash.Of(key), Caller.OfMerchant(merchant.Id), merchant.CreatedMs);
-                    return new CreatedMerchant(CreateMerchantOutcome.Created, merchant.Id, name, key);
+                    AccessSql.QueueKey(tx, key, Caller.OfMerchant(merchant.Id));
+                    return new CreatedMerchant(CreateMerchantOutcome.Created, merchant.Id, name, secret);
                 }
 
                 var before = await AccessSql.GetMerchantAsync(tx, requestKey!);
@@ -90,16 +119,69 @@ public sealed class ApiKeys
     /// <summary>Creates an operator's key and answers it, the one time it can be read.</summary>
     public ValueTask<string> CreateAdminKeyAsync(CancellationToken cancel)
     {
-        var key = Prefix + Ids.Secret(SecretBytes);
-        var nowMs = UtcInstant.Now(time).Ms;
+        var (secret, key) = NewKey();
         return database.WriteAsync(
             tx =>
             {
-                AccessSql.QueueKey(tx, KeyHash.Of(key), Caller.Admin, nowMs);
-                return new ValueTask<string>(key);
+                AccessSql.QueueKey(tx, key, Caller.Admin);
+                return new ValueTask<string>(secret);
             },
             cancel);
     }
+
+    /// <summary>
+    /// Creates the merchant that the demo key stands for, unless it is there. Nothing without the demo keys. The key
+    /// itself is never stored: it would go on working without <c>--demo</c>.
+    /// </summary>
+    public async ValueTask CreateDemoMerchantAsync(CancellationToken cancel)
+    {
+        if (demo.Count > 0)
+        {
+            var merchant = new MerchantRow(DemoMerchantId, "Demo", null, UtcInstant.Now(time).Ms);
+            await database.WriteAsync(tx => AccessSql.TryInsertAsync(tx, merchant), cancel);
+        }
+    }
+
+    /// <summary>The merchant, or null.</summary>
+    public async ValueTask<Merchant?> FindMerchantAsync(string id, CancellationToken cancel) =>
+        Rows.CanKeep(id) && await database.ReadAsync(tx => AccessSql.FindMerchantAsync(tx, id), cancel) is { } found
+            ? new(found.Id, found.Name, new(found.CreatedMs))
+            : null;
+
+    /// <summary>
+    /// Creates a further key for a merchant, so that it can change to it before the old one is revoked. Idempotent by
+    /// <paramref name="requestKey"/>: the secret is answered only by the call that created it.
+    /// </summary>
+    public async ValueTask<CreatedKey> CreateKeyAsync(string merchantId, string requestKey, CancellationToken cancel)
+    {
+        if (!Rows.CanKeep(merchantId))
+        {
+            return new(CreateKeyOutcome.MerchantUnknown, null, null);
+        }
+
+        var (secret, key) = NewKey();
+        return await database.WriteAsync(
+            async tx =>
+            {
+                var isNew = await AccessSql.TryInsertAsync(tx, key, merchantId, requestKey);
+                return await AccessSql.FindKeyByRequestAsync(tx, requestKey) is not { } stored
+                    ? new CreatedKey(CreateKeyOutcome.MerchantUnknown, null, null)
+                    : isNew ? new(CreateKeyOutcome.Created, stored, secret)
+                    : stored.MerchantId == merchantId ? new(CreateKeyOutcome.Replayed, stored, null)
+                    : new(CreateKeyOutcome.KeyReused, null, null);
+            },
+            cancel);
+    }
+
+    /// <summary>
+    /// The merchant's keys after an id, live and revoked, at most <paramref name="max"/>; null when there is no such
+    /// merchant. The fixed key of demo mode is none of them.
+    /// </summary>
+    public async ValueTask<List<MerchantKey>?> ListAsync(
+        string merchantId, Guid after, int max, CancellationToken cancel) =>
+        await FindMerchantAsync(merchantId, cancel) is null
+            ? null
+            : await database.ReadAsync(tx => AccessSql.SelectKeysAsync(tx, merchantId, after, max), cancel);
 
     /// <summary>Whose key this is, or null: unknown or revoked.</summary>
     public ValueTask<Caller?> FindAsync(string key, CancellationToken cancel)
@@ -114,16 +196,25 @@ public sealed class ApiKeys
     }
 
     /// <summary>
-    /// Ends a key: at once on this node, on others within <see cref="AccessSettings.KeyCachedSeconds"/>. False when
-    /// there is no such key or it was ended before.
+    /// Ends a key of this merchant, or of any with null: at once on this node, on others within
+    /// <see cref="AccessSettings.KeyCachedSeconds"/>. Answers the key as it is then; a repeat changes nothing. Null
+    /// when there is no such key.
     /// </summary>
-    public async ValueTask<bool> RevokeAsync(string key, CancellationToken cancel)
+    public async ValueTask<MerchantKey?> RevokeAsync(Guid id, string? merchantId, CancellationToken cancel)
     {
-        var hash = KeyHash.Of(key);
+        if (merchantId is not null && !Rows.CanKeep(merchantId))
+        {
+            return null;
+        }
+
         var nowMs = UtcInstant.Now(time).Ms;
-        var wasRevoked = await database.WriteAsync(tx => AccessSql.RevokeAsync(tx, hash, nowMs), cancel);
-        cache.Put(hash, null);
-        return wasRevoked;
+        if (await database.WriteAsync(tx => AccessSql.RevokeAsync(tx, id, merchantId, nowMs), cancel) is not { } ended)
+        {
+            return null;
+        }
+
+        cache.End(ended.Hash);
+        return ended.Key;
     }
 
     /// <summary>The answer without waiting, when it is in memory; a null caller is a key known not to exist.</summary>
@@ -133,106 +224,21 @@ public sealed class ApiKeys
     /// <summary>Asks the database and keeps the answer.</summary>
     internal async ValueTask<Caller?> LookUpAsync(KeyHash hash, CancellationToken cancel)
     {
+        var age = cache.Age;
         var caller = await database.ReadAsync(tx => AccessSql.FindKeyAsync(tx, hash), cancel);
-        cache.Put(hash, caller);
+        cache.Put(hash, caller, age);
         return caller;
+    }
+
+    private (string Secret, NewKey Key) NewKey()
+    {
+        var secret = Prefix + Ids.Secret(SecretBytes);
+        return (secret, new(ids.Next(), KeyHash.Of(secret), secret[..PrefixLength], UtcInstant.Now(time).Ms));
     }
 
     private static Dictionary<KeyHash, Caller> DemoKeys() => new()
     {
-        [KeyHash.Of(DemoMerchantKey)] = Caller.OfMerchant("demo"),
+        [KeyHash.Of(DemoMerchantKey)] = Caller.OfMerchant(DemoMerchantId),
         [KeyHash.Of(DemoAdminKey)] = Caller.Admin,
     };
-}
-
-/// <summary>The SHA-256 of a key, the only form that is kept. A struct, so a look-up allocates nothing.</summary>
-/// <remarks>
-/// A plain hash is enough, unlike for passwords: a key has 256 random bits, so it cannot be guessed from its hash,
-/// and comparing hashes tells an attacker nothing about how close a guess came.
-/// </remarks>
-internal readonly record struct KeyHash(ulong A, ulong B, ulong C, ulong D)
-{
-    /// <summary>The longest text that is taken for a key, in characters.</summary>
-    public const int KeyLengthMax = 128;
-
-    /// <summary>The hash of a key of at most <see cref="KeyLengthMax"/> ASCII characters.</summary>
-    public static KeyHash Of(ReadOnlySpan<char> key)
-    {
-        Span<byte> bytes = stackalloc byte[KeyLengthMax];
-        Span<ulong> hash = stackalloc ulong[4];
-        var length = Encoding.ASCII.GetBytes(key, bytes);
-        SHA256.HashData(bytes[..length], MemoryMarshal.AsBytes(hash));
-        return new(hash[0], hash[1], hash[2], hash[3]);
-    }
-
-    /// <summary>The 32 bytes as they are stored.</summary>
-    public byte[] ToBytes() => MemoryMarshal.AsBytes<ulong>(new[] { A, B, C, D }).ToArray();
-
-    /// <inheritdoc/>
-    public override int GetHashCode() => A.GetHashCode(); // Any 32 bits of a SHA-256 are spread evenly.
-}
-
-/// <summary>
-/// Keys seen lately, known and unknown, so that a request is told apart without a database look-up. Both sides are
-/// bounded: a full one is emptied, which costs look-ups and never memory.
-/// </summary>
-internal sealed class KeyCache(AccessSettings settings, TimeProvider time)
-{
-    // Read by every request, written on look-ups. The two are apart so that unknown keys never push out known ones.
-    private readonly ConcurrentDictionary<KeyHash, Entry> known = new();
-    private readonly ConcurrentDictionary<KeyHash, Entry> unknown = new();
-
-    // Counted here because ConcurrentDictionary.Count takes every lock; may run ahead of the truth, never behind.
-    private int knownCount;
-    private int unknownCount;
-
-    /// <summary>True when the answer is here: <paramref name="caller"/> is null for a key known not to exist.</summary>
-    public bool TryGet(KeyHash key, out Caller? caller)
-    {
-        if (known.TryGetValue(key, out var entry) || unknown.TryGetValue(key, out entry))
-        {
-            caller = entry.Caller;
-            return time.GetTimestamp() < entry.UntilTimestamp;
-        }
-
-        caller = null;
-        return false;
-    }
-
-    /// <summary>Keeps the answer of a look-up; a null caller means that there is no such key.</summary>
-    public void Put(KeyHash key, Caller? caller)
-    {
-        if (caller is not null)
-        {
-            unknown.TryRemove(key, out _);
-            Put(known, ref knownCount, settings.KeysCachedMax, key, new(caller, Until(settings.KeyCachedSeconds)));
-        }
-        else
-        {
-            known.TryRemove(key, out _);
-            var until = Until(settings.UnknownKeyCachedSeconds);
-            Put(unknown, ref unknownCount, settings.UnknownKeysCachedMax, key, new(null, until));
-        }
-    }
-
-    private long Until(int seconds) => time.GetTimestamp() + (seconds * time.TimestampFrequency);
-
-    private static void Put(
-        ConcurrentDictionary<KeyHash, Entry> entries, ref int count, int max, KeyHash key, Entry entry)
-    {
-        if (entries.TryAdd(key, entry))
-        {
-            if (Interlocked.Increment(ref count) > max)
-            {
-                entries.Clear();
-                Interlocked.Exchange(ref count, 0);
-            }
-        }
-        else
-        {
-            entries[key] = entry;
-        }
-    }
-
-    private sealed record Entry(Caller? Caller, long UntilTimestamp);
 }

@@ -3,11 +3,38 @@ using System.Text.Json.Serialization;
 
 namespace Floodgate.Access;
 
-/// <summary>The routes of merchants.</summary>
+/// <summary>The routes of merchants and their keys.</summary>
 internal sealed class MerchantsHttp(ApiKeys keys)
 {
+    private const int PageMax = 200;
+
     /// <summary>Registers them.</summary>
-    public void Map(Routes routes) => routes.Map("POST", "/v1/merchants", Who.Admin, CreateAsync);
+    public void Map(Routes routes)
+    {
+        routes.Map("POST", "/v1/merchants", Who.Admin, CreateAsync);
+        routes.Map("GET", "/v1/merchants/{id}", Who.Admin, GetAsync);
+        routes.Map("POST", "/v1/merchants/{id}/keys", Who.Admin, CreateKeyAsync);
+        routes.Map("GET", "/v1/merchants/{id}/keys", Who.Admin, ListKeysAsync);
+        routes.Map("DELETE", "/v1/merchants/{id}/keys/{keyId}", Who.Admin, RevokeKeyAsync);
+    }
+
+    /// <summary>A key, without its secret, as routes and commands show it.</summary>
+    public static void Write(Utf8JsonWriter json, MerchantKey key)
+    {
+        json.WriteStartObject();
+        WriteFields(json, key);
+        json.WriteEndObject();
+    }
+
+    /// <summary>The same within an object that is open.</summary>
+    public static void WriteFields(Utf8JsonWriter json, MerchantKey key)
+    {
+        json.WriteString("id", key.Id);
+        json.WriteString("merchantId", key.MerchantId);
+        json.WriteString("prefix", key.Prefix);
+        json.WriteString("createdAt", key.CreatedAt.ToString());
+        json.WriteString("revokedAt", key.RevokedAt?.ToString());
+    }
 
     private async Task CreateAsync(HttpContext context, Caller caller)
     {
@@ -42,7 +69,107 @@ internal sealed class MerchantsHttp(ApiKeys keys)
         var answer = new MerchantResponse(created.MerchantId, created.Name, created.Key);
         await context.Response.WriteAsJsonAsync(answer, MerchantsJson.Default.MerchantResponse);
     }
+
+    private async Task GetAsync(HttpContext context, Caller caller)
+    {
+        var id = MerchantIdOf(context);
+        await (await keys.FindMerchantAsync(id, context.RequestAborted) is { } merchant
+            ? Answer.WriteAsync(context, 200, merchant, static (json, merchant) =>
+            {
+                json.WriteStartObject();
+                json.WriteString("merchantId", merchant.Id);
+                json.WriteString("name", merchant.Name);
+                json.WriteString("createdAt", merchant.CreatedAt.ToString());
+                json.WriteEndObject();
+            })
+            : RefuseMerchantAsync(context));
+    }
+
+    private async Task CreateKeyAsync(HttpContext context, Caller caller)
+    {
+        if (await IdempotencyKey.ReadAsync(context) is not { } requestKey
+            || await Body.ReadAsync(context, MerchantsJson.Default.KeyRequest, new KeyRequest()) is null)
+        {
+            return;
+        }
+
+        var created = await keys.CreateKeyAsync(MerchantIdOf(context), requestKey, context.RequestAborted);
+        if (created.Outcome is CreateKeyOutcome.KeyReused)
+        {
+            await Problem.WriteAsync(context, Problems.IdempotencyKeyReused,
+                $"{IdempotencyKey.Header} was used to create a key of another merchant. Send a new one.");
+            return;
+        }
+
+        if (created.Outcome == CreateKeyOutcome.MerchantUnknown)
+        {
+            await RefuseMerchantAsync(context);
+            return;
+        }
+
+        if (created.Outcome == CreateKeyOutcome.Replayed)
+        {
+            context.Response.Headers[IdempotencyKey.ReplayedHeader] = "true";
+        }
+
+        context.Response.Headers.CacheControl = "no-store";
+        var status = created.Outcome == CreateKeyOutcome.Created ? 201 : 200;
+        await Answer.WriteAsync(context, status, created, static (json, created) =>
+        {
+            json.WriteStartObject();
+            WriteFields(json, created.Key!);
+            json.WriteString("key", created.Secret); // Null in a replay: only its hash is kept.
+            json.WriteEndObject();
+        });
+    }
+
+    private async Task ListKeysAsync(HttpContext context, Caller caller)
+    {
+        if (await Paging.ReadAsync(context, PageMax) is not { } paging)
+        {
+            return;
+        }
+
+        // One more than the page tells whether there is another.
+        var found = await keys.ListAsync(
+            MerchantIdOf(context), paging.After, paging.Limit + 1, context.RequestAborted);
+        if (found is null)
+        {
+            await RefuseMerchantAsync(context);
+            return;
+        }
+
+        var page = found[..Math.Min(found.Count, paging.Limit)];
+        await Answer.WriteAsync(context, 200, (page, found.Count > page.Count), static (json, value) =>
+        {
+            json.WriteStartObject();
+            json.WriteStartArray("data");
+            value.page.ForEach(key => Write(json, key));
+            json.WriteEndArray();
+            json.WriteBoolean("has_more", value.Item2);
+            json.WriteEndObject();
+        });
+    }
+
+    private async Task RevokeKeyAsync(HttpContext context, Caller caller)
+    {
+        var ended = Guid.TryParseExact((string?)context.Request.RouteValues["keyId"], "D", out var id)
+            ? await keys.RevokeAsync(id, MerchantIdOf(context), context.RequestAborted)
+            : null;
+        await (ended is null
+            ? Problem.WriteAsync(context, Problems.NotFound,
+                "This merchant has no key of this id. GET /v1/merchants/{id}/keys shows those that it has.")
+            : Answer.WriteAsync(context, 200, ended, Write));
+    }
+
+    private static string MerchantIdOf(HttpContext context) => (string)context.Request.RouteValues["id"]!;
+
+    private static Task RefuseMerchantAsync(HttpContext context) => Problem.WriteAsync(
+        context, Problems.NotFound, "There is no merchant of this id. Use the merchantId that its creation answered.");
 }
+
+/// <summary>The body of <c>POST /v1/merchants/{id}/keys</c>: none, or an empty object.</summary>
+internal sealed record KeyRequest;
 
 /// <summary>The body of <c>POST /v1/merchants</c>.</summary>
 internal sealed record MerchantRequest(string Name);
@@ -54,5 +181,6 @@ internal sealed record MerchantResponse(string MerchantId, string Name, string? 
 [JsonSourceGenerationOptions(
     JsonSerializerDefaults.Strict, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(MerchantRequest))]
+[JsonSerializable(typeof(KeyRequest))]
 [JsonSerializable(typeof(MerchantResponse))]
 internal sealed partial class MerchantsJson : JsonSerializerContext;

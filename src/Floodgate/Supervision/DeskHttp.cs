@@ -62,15 +62,24 @@ internal sealed class DeskHttp(Database database, PaymentChecks payments, DeadLe
 
     private async Task ShowLagAsync(HttpContext context, Caller caller)
     {
-        var progress = await database.ReadAsync(payments.ProgressAsync, context.RequestAborted);
-        await Answer.WriteAsync(context, 200, progress, static (json, progress) =>
+        var (progress, lags) = await database.ReadAsync(
+            async tx => (await payments.ProgressAsync(tx), await EmbeddedLog.LagsAsync(tx)), context.RequestAborted);
+        await Answer.WriteAsync(context, 200, (progress, lags), static (json, value) =>
         {
+            var (progress, lags) = value;
             json.WriteStartObject();
             json.WriteNumber("lag", progress.Lag);
             json.WriteNumber("due", progress.Due);
             json.WriteNumber("inFlight", progress.InFlight);
             json.WriteNumber("inFlightMax", progress.InFlightMax);
             json.WriteBoolean("paused", progress.IsPaused);
+            json.WriteStartArray("groups");
+            foreach (var group in lags.GroupBy(lag => lag.Group))
+            {
+                Write(json, group);
+            }
+
+            json.WriteEndArray();
             json.WriteEndObject();
         });
     }
@@ -117,6 +126,24 @@ internal sealed class DeskHttp(Database database, PaymentChecks payments, DeadLe
         value.Page.ForEach(letter => Write(json, letter));
         json.WriteEndArray();
         json.WriteBoolean("has_more", value.HasMore);
+        json.WriteEndObject();
+    }
+
+    private static void Write(Utf8JsonWriter json, IGrouping<string, TopicLag> group)
+    {
+        json.WriteStartObject();
+        json.WriteString("group", group.Key);
+        json.WriteStartArray("topics");
+        foreach (var lag in group)
+        {
+            json.WriteStartObject();
+            json.WriteString("topic", lag.Topic);
+            json.WriteNumber("lag", lag.Lag);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteNumber("lag", group.Sum(lag => lag.Lag));
         json.WriteEndObject();
     }
 

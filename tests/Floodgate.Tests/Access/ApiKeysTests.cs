@@ -92,16 +92,107 @@ public sealed class ApiKeysTests : IAsyncLifetime
     {
         var here = Keys();
         var elsewhere = Keys();
-        var key = (await here.CreateMerchantAsync("Acme", null, CancellationToken.None)).Key!;
+        var merchant = await here.CreateMerchantAsync("Acme", null, CancellationToken.None);
+        var key = merchant.Key!;
         Assert.NotNull(await FindAsync(elsewhere, key));
+        Assert.NotNull(await FindAsync(here, key));
+        var id = Assert.Single((await ListAsync(here, merchant.MerchantId))!).Id;
 
-        Assert.True(await here.RevokeAsync(key, CancellationToken.None));
-        Assert.False(await here.RevokeAsync(key, CancellationToken.None));
+        var ended = await here.RevokeAsync(id, merchant.MerchantId, CancellationToken.None);
+        Assert.NotNull(ended?.RevokedAt);
         Assert.Null(await FindAsync(here, key));
 
         Assert.NotNull(await FindAsync(elsewhere, key));
         clock.Advance(TimeSpan.FromSeconds(30));
         Assert.Null(await FindAsync(elsewhere, key));
+    }
+
+    [Fact]
+    public async Task A_repeated_revocation_changes_nothing()
+    {
+        var keys = Keys();
+        var merchant = await keys.CreateMerchantAsync("Acme", null, CancellationToken.None);
+        var id = (await ListAsync(keys, merchant.MerchantId))![0].Id;
+        var first = await keys.RevokeAsync(id, null, CancellationToken.None);
+        clock.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(first, await keys.RevokeAsync(id, merchant.MerchantId, CancellationToken.None));
+        Assert.Equal([first!], await ListAsync(keys, merchant.MerchantId));
+    }
+
+    [Fact]
+    public async Task Only_the_merchant_that_has_a_key_can_be_named_to_revoke_it()
+    {
+        var keys = Keys();
+        var merchant = await keys.CreateMerchantAsync("Acme", null, CancellationToken.None);
+        var other = await keys.CreateMerchantAsync("Other", null, CancellationToken.None);
+        var id = (await ListAsync(keys, merchant.MerchantId))![0].Id;
+
+        Assert.Null(await keys.RevokeAsync(id, other.MerchantId, CancellationToken.None));
+        Assert.Null(await keys.RevokeAsync(id, "\0", CancellationToken.None));
+        Assert.Null(await keys.RevokeAsync(Guid.Empty, null, CancellationToken.None));
+        Assert.NotNull(await FindAsync(Keys(), merchant.Key!));
+    }
+
+    // Goal: a look-up that read the key before its end does not bring it back. Method: its answer comes last.
+    [Fact]
+    public void A_look_up_from_before_the_end_of_a_key_is_not_kept()
+    {
+        var cache = new KeyCache(Settings(), clock);
+        var hash = KeyHash.Of("fg_live_key");
+        var age = cache.Age;
+        cache.End(hash);
+        cache.Put(hash, Caller.OfMerchant("m"), age);
+        Assert.True(cache.TryGet(hash, out var caller));
+        Assert.Null(caller);
+
+        cache.Put(hash, Caller.OfMerchant("m"), cache.Age);
+        Assert.True(cache.TryGet(hash, out caller));
+        Assert.NotNull(caller);
+    }
+
+    [Fact]
+    public async Task A_further_key_is_created_once_for_a_request_and_works_beside_the_first()
+    {
+        var keys = Keys();
+        var merchant = await keys.CreateMerchantAsync("Acme", null, CancellationToken.None);
+        var other = await keys.CreateMerchantAsync("Other", null, CancellationToken.None);
+        var created = await CreateKeyAsync(keys, merchant.MerchantId);
+        Assert.Equal(CreateKeyOutcome.Created, created.Outcome);
+        Assert.Equal(created.Secret![..12], created.Key!.Prefix);
+        Assert.Equal(Caller.OfMerchant(merchant.MerchantId), await FindAsync(keys, created.Secret));
+        Assert.Equal(Caller.OfMerchant(merchant.MerchantId), await FindAsync(keys, merchant.Key!));
+
+        Assert.Equal(
+            created with { Outcome = CreateKeyOutcome.Replayed, Secret = null },
+            await CreateKeyAsync(keys, merchant.MerchantId));
+        Assert.Equal(new(CreateKeyOutcome.KeyReused, null, null), await CreateKeyAsync(keys, other.MerchantId));
+        Assert.Equal(
+            new(CreateKeyOutcome.MerchantUnknown, null, null),
+            await keys.CreateKeyAsync("nobody", "another", CancellationToken.None));
+        Assert.Equal(2, (await ListAsync(keys, merchant.MerchantId))!.Count);
+        Assert.Null(await ListAsync(keys, "nobody"));
+    }
+
+    [Fact]
+    public async Task The_merchant_of_demo_mode_is_there_after_every_start_and_its_key_is_not_stored()
+    {
+        var keys = Keys(isDemo: true);
+        await keys.CreateDemoMerchantAsync(CancellationToken.None);
+        var first = await keys.FindMerchantAsync("demo", CancellationToken.None);
+        clock.Advance(TimeSpan.FromSeconds(1));
+        await keys.CreateDemoMerchantAsync(CancellationToken.None);
+
+        Assert.Equal("Demo", first?.Name);
+        Assert.Equal(first, await keys.FindMerchantAsync("demo", CancellationToken.None));
+        Assert.Empty((await ListAsync(keys, "demo"))!);
+        Assert.Null(await FindAsync(Keys(), ApiKeys.DemoMerchantKey));
+    }
+
+    [Fact]
+    public async Task There_is_no_merchant_of_demo_mode_in_any_other()
+    {
+        await Keys().CreateDemoMerchantAsync(CancellationToken.None);
+        Assert.Null(await Keys().FindMerchantAsync("demo", CancellationToken.None));
     }
 
     [Fact]
@@ -166,6 +257,13 @@ public sealed class ApiKeysTests : IAsyncLifetime
     private static ValueTask<Caller?> FindAsync(ApiKeys keys, string key) =>
         keys.FindAsync(key, CancellationToken.None);
 
-    private ApiKeys Keys(bool isDemo = false) =>
-        new(database, new AccessSettings(10, 30, 10, 5, isDemo), clock, new Ids(clock));
+    private static ValueTask<CreatedKey> CreateKeyAsync(ApiKeys keys, string merchantId) =>
+        keys.CreateKeyAsync(merchantId, "request-1", CancellationToken.None);
+
+    private static ValueTask<List<MerchantKey>?> ListAsync(ApiKeys keys, string merchantId) =>
+        keys.ListAsync(merchantId, Guid.Empty, 10, CancellationToken.None);
+
+    private static AccessSettings Settings(bool isDemo = false) => new(10, 30, 10, 5, isDemo);
+
+    private ApiKeys Keys(bool isDemo = false) => new(database, Settings(isDemo), clock, new Ids(clock));
 }

@@ -99,6 +99,8 @@ public sealed class ExampleTests
           -d '{"amount":{"amount":12000,"currency":"KRW"}}'
         {{{Call}}} {{{Headers}}} -H 'Idempotency-Key: third-1' \
           -d '{"amount":{"amount":15000,"currency":"KRW"},"userId":"u-1","orderId":"o-3","method":"WALLET"}'
+        curl http://127.0.0.1:8080/v1/wallets/u-1/top-ups {{{Headers}}} -H 'Idempotency-Key: fourth-1' \
+          -d '{"amount":{"amount":7000,"currency":"KRW"}}'
         ```
         """;
 

@@ -24,7 +24,10 @@ internal static class ReferencePages
     private static readonly Assembly Program = typeof(Server).Assembly;
 
     private static readonly string[] ServerCommands =
-        ["", "up", "serve", "merchant create", "admin create", "provider", "settings", "migrate"];
+    [
+        "", "up", "serve", "merchant create", "merchant keys", "merchant revoke", "admin create", "provider",
+        "settings", "migrate",
+    ];
 
     private static readonly string[] LoadCommands = ["accept", "drain", "audit"];
 

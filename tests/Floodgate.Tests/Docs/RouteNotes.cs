@@ -10,6 +10,11 @@ internal static class RouteNotes
     public static IReadOnlyDictionary<string, string> All { get; } = new Dictionary<string, string>
     {
         ["POST /v1/merchants"] = "Create a merchant; the answer has its key, once." + Key,
+        ["GET /v1/merchants/{id}"] = "A merchant; its keys are a list of their own.",
+        ["POST /v1/merchants/{id}/keys"] = "Create a further key; the answer has it, once." + Key,
+        ["GET /v1/merchants/{id}/keys"] = "Its keys, live and revoked, without their secret." + Page,
+        ["DELETE /v1/merchants/{id}/keys/{keyId}"] =
+            "End a key: here at once, on other nodes within `Access:KeyCachedSeconds`. A repeat changes nothing.",
         ["POST /v1/payments"] = "Accept a payment: 202, or 200 with its first outcome with `Prefer: wait=N`." + Key,
         ["GET /v1/payments"] = "Payments by id; an operator sees every merchant's." + Page,
         ["GET /v1/payments/{id}"] = "A payment with its operations.",

@@ -200,6 +200,7 @@ public sealed class When_a_load_is_run
 
         Assert.Equal(0, await CommandLine.RunAsync(["accept", "--help"], around));
         Assert.Contains("./floodgate load accept --rate 2000 --seconds 60", output.ToString());
+        Assert.Contains("  ./floodgate load accept [options]", output.ToString());
     }
 
     [Fact]

@@ -1,5 +1,8 @@
 using System.Text.Json;
+using Floodgate.Payment.Charges;
+using Floodgate.Storage.Database;
 using Floodgate.Tests.Fixtures;
+using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
 namespace Floodgate.Tests.Payment;
@@ -8,6 +11,9 @@ namespace Floodgate.Tests.Payment;
 // Method: through the front door, on both databases.
 public sealed class When_a_payment_is_accepted(PostgreSqlServer postgreSql, CalmServers calm)
 {
+    private static readonly Statement SelectEvents = new(
+        "select e.key, e.payload from {rows} join log_event e on e.type = rows.type", Column.Text("type"));
+
     [Theory, OnBothDatabases]
     public async Task It_is_captured_in_one_step_unless_told_otherwise(Stored stored)
     {
@@ -120,6 +126,44 @@ public sealed class When_a_payment_is_accepted(PostgreSqlServer postgreSql, Calm
         Assert.True(all.Count >= 14);
     }
 
+    // Goal: a short page is cheap. Method: the door, which answers every row that was read.
+    [Theory, OnBothDatabases]
+    public async Task A_page_reads_no_more_rows_than_are_asked_for(Stored stored)
+    {
+        var server = await calm.OnAsync(stored, postgreSql);
+        var shop = await server.OpenShopAsync();
+        foreach (var amount in Enumerable.Range(1, 4))
+        {
+            (await shop.PayAsync(amount, waitSeconds: 0)).Expect(202);
+        }
+
+        var book = server.Services.GetRequiredService<PaymentBook>();
+        foreach (var merchant in new[] { shop.MerchantId, null })
+        {
+            Assert.Equal(3, (await book.ListAsync(merchant, Guid.Empty, 3, CancellationToken.None)).Count);
+        }
+    }
+
+    // Goal: a consumer keeps the orders of merchants apart, and a sale from a top-up. Method: what is in the log.
+    [Theory, OnBothDatabases]
+    public async Task Its_events_tell_whose_order_it_is_and_what_it_is_for(Stored stored)
+    {
+        var server = await calm.OnAsync(stored, postgreSql);
+        var (shop, other) = (await server.OpenShopAsync(), await server.OpenShopAsync());
+        var own = (await shop.PayAsync(100, "\"orderId\":\"o-1\"")).Expect(200);
+        var others = (await other.PayAsync(100, "\"orderId\":\"o-1\"")).Expect(200);
+        var topUp = (await shop.TopUpAsync("u", 100)).Expect(200);
+        (await shop.AskAsync("refund", own.Id)).Expect(200);
+
+        Assert.Equal(
+            [$"{shop.MerchantId}/o-1", $"{shop.MerchantId}/o-1"], await KeysAsync(server, own.Id, "payment.result/1"));
+        Assert.Equal([$"{other.MerchantId}/o-1"], await KeysAsync(server, others.Id, "payment.result/1"));
+        Assert.Equal([topUp.Id], await KeysAsync(server, topUp.Id, "payment.result/1"));
+        Assert.Equal(["SALE"], await PurposesAsync(server, own.Id, "payment.captured/1"));
+        Assert.Equal(["SALE"], await PurposesAsync(server, own.Id, "payment.refunded/1"));
+        Assert.Equal(["TOP_UP"], await PurposesAsync(server, topUp.Id, "payment.captured/1"));
+    }
+
     [Theory, OnBothDatabases]
     public async Task Another_merchant_can_neither_see_nor_touch_it(Stored stored)
     {
@@ -181,5 +225,21 @@ public sealed class When_a_payment_is_accepted(PostgreSqlServer postgreSql, Calm
         }
 
         return "the stream ended";
+    }
+
+    private static async Task<List<string>> KeysAsync(PaymentServer server, string id, string type) =>
+        [.. (await EventsAsync(server, id, type)).Select(e => e.Key)];
+
+    private static async Task<List<string?>> PurposesAsync(PaymentServer server, string id, string type) =>
+        [.. (await EventsAsync(server, id, type)).Select(e => e.Payload.GetProperty("purpose").GetString())];
+
+    private static async Task<IEnumerable<(string Key, JsonElement Payload)>> EventsAsync(
+        PaymentServer server, string id, string type)
+    {
+        var found = await server.Services.GetRequiredService<Database>().ReadAsync(tx => tx.QueryAsync(
+            SelectEvents,
+            Rows.One(type).Text(t => t),
+            r => (Key: r.Text(0), Payload: JsonSerializer.Deserialize<JsonElement>(r.Text(1)))));
+        return found.Where(e => e.Payload.GetProperty("paymentId").GetString() == id);
     }
 }

@@ -120,6 +120,42 @@ public sealed class CommandTests : IDisposable
     }
 
     [Fact]
+    public async Task A_merchants_keys_are_listed_without_their_secret_and_ended()
+    {
+        var (_, created, _) = await RunAsync("merchant", "create", "Acme", "--json", "--data", directory);
+        var merchant = JsonSerializer.Deserialize<JsonElement>(created);
+        var (id, secret) = (merchant.GetProperty("merchantId").GetString()!, merchant.GetProperty("key").GetString()!);
+
+        var (code, listed, _) = await RunAsync("merchant", "keys", id, "--json", "--data", directory);
+        Assert.Equal(0, code);
+        Assert.DoesNotContain(secret, listed);
+        var key = Assert.Single(JsonSerializer.Deserialize<JsonElement>(listed).GetProperty("keys").EnumerateArray());
+        var keyId = key.GetProperty("id").GetString()!;
+        Assert.Equal(secret[..12], key.GetProperty("prefix").GetString());
+        Assert.Equal(JsonValueKind.Null, key.GetProperty("revokedAt").ValueKind);
+
+        var (revokedCode, revoked, _) = await RunAsync("merchant", "revoke", keyId, "--json", "--data", directory);
+        var (_, again, _) = await RunAsync("merchant", "revoke", keyId, "--json", "--data", directory);
+        Assert.Equal((0, revoked), (revokedCode, again));
+        var revokedAt = JsonSerializer.Deserialize<JsonElement>(revoked).GetProperty("revokedAt").GetString()!;
+        var (_, text, _) = await RunAsync("merchant", "revoke", keyId, "--data", directory);
+        Assert.Contains("within 30 s (Access:KeyCachedSeconds)", text);
+        var (_, table, _) = await RunAsync("merchant", "keys", id, "--data", directory);
+        Assert.Contains(revokedAt, table);
+    }
+
+    [Theory]
+    [InlineData("merchant", "keys", "nobody")]
+    [InlineData("merchant", "revoke", "01a1fbb4-05d7-78b8-88a5-2b97f381b800")]
+    [InlineData("merchant", "revoke", "1")]
+    public async Task A_merchant_or_key_that_is_not_there_is_a_usage_error(params string[] args)
+    {
+        var (code, _, error) = await RunAsync([.. args, "--data", directory]);
+        Assert.Equal(64, code);
+        Assert.NotEqual("", error);
+    }
+
+    [Fact]
     public async Task Settings_are_printed_with_value_source_and_range_and_without_secrets()
     {
         environment["FLOODGATE__LOG__LEVEL"] = "WARN";
@@ -170,7 +206,8 @@ public sealed class CommandTests : IDisposable
     {
         var (code, text, _) = await RunAsync("--help");
         Assert.Equal(0, code);
-        Assert.Contains("floodgate up --demo", text);
+        Assert.Contains("  ./floodgate up --demo", text);
+        Assert.Contains("  ./floodgate [command] [options]", text);
         Assert.Contains("78 wrong settings", text);
     }
 

@@ -85,7 +85,7 @@ public static class PlantedSamples
             "// tidy: file-length: a table\n" + Lines(501)),
         ("readme-length", "src/Floodgate/Access/README.md", Lines(61), Lines(60)),
         ("machine-path", "test", "cp report /tm" + "p/report", "cp report build/tmp/report"),
-        ("machine-path", Server, "q(\"/wo" + "rk/main\");", "q(\"/v1/work/main\");"),
+        ("machine-path", Server, "q(\"/wo" + "rk/main\");", "q(\"/v1/tmp/main\");"),
         ("link", Document, "[gone](GONE.md)", "[here](HERE.md#part) [out](https://example.org/a.md) [up](#top)"),
         ("link", Document, "`code` [gone](GONE.md)", "`[gone](GONE.md)`"),
         ("link", "src/Floodgate/Access/README.md", "[x](../docs/HERE.md)", "[x](../../../docs/HERE.md)"),

@@ -109,16 +109,16 @@ internal static class ChargesSql
         $$"""
         select {{PaymentColumns}} from payment p where p.merchant_id = (select rows.merchant_id from {rows})
             and p.id > (select rows.after from {rows})
-        order by p.id limit 1001
+        order by p.id limit (select rows.page_max from {rows})
         """,
-        Column.Text("merchant_id"), Column.Id("after"));
+        Column.Text("merchant_id"), Column.Id("after"), Column.Long("page_max"));
 
     private static readonly Statement SelectPageOfAll = new(
         $$"""
         select {{PaymentColumns}} from payment p where p.id > (select rows.after from {rows})
-        order by p.id limit 1001
+        order by p.id limit (select rows.page_max from {rows})
         """,
-        Column.Id("after"));
+        Column.Id("after"), Column.Long("page_max"));
 
     // The guard is the idempotency of provider answers: only a pending payment changes.
     private static readonly Statement SettleCharges = new(
@@ -223,11 +223,12 @@ internal static class ChargesSql
     public static ValueTask<List<Payment>> LockAsync(Tx tx, IReadOnlyList<Guid> ids) =>
         tx.QueryAsync(LockByIds, Rows.Over(ids).Id(i => i), MapPayment);
 
-    /// <summary>A page after an id, of one merchant or, with null, of all; at most 1,001.</summary>
-    public static ValueTask<List<Payment>> SelectPageAsync(Tx tx, string? merchantId, Guid after) =>
+    /// <summary>A page after an id, of one merchant or, with null, of all; at most so many.</summary>
+    public static ValueTask<List<Payment>> SelectPageAsync(Tx tx, string? merchantId, Guid after, int max) =>
         merchantId is null
-            ? tx.QueryAsync(SelectPageOfAll, Rows.One(after).Id(a => a), MapPayment)
-            : tx.QueryAsync(SelectPage, Rows.One(after).Text(_ => merchantId).Id(a => a), MapPayment);
+            ? tx.QueryAsync(SelectPageOfAll, Rows.One(after).Id(a => a).Long(_ => max), MapPayment)
+            : tx.QueryAsync(
+                SelectPage, Rows.One(after).Text(_ => merchantId).Id(a => a).Long(_ => max), MapPayment);
 
     /// <summary>Writes the provider's first answer; the ids of those that were pending and did change.</summary>
     public static ValueTask<List<Guid>> SettleAsync(Tx tx, IReadOnlyList<Payment> payments) => tx.QueryAsync(

@@ -128,9 +128,9 @@ public sealed class PaymentBook : IAsyncDisposable
     public async ValueTask<Operation?> FindOperationAsync(Guid id, CancellationToken cancel) =>
         (await database.ReadAsync(tx => ChargesSql.SelectOperationsAsync(tx, [id]), cancel)).FirstOrDefault();
 
-    /// <summary>The merchant's payments (everybody's with null) after an id: one more than the largest page.</summary>
-    public ValueTask<List<Payment>> ListAsync(string? merchantId, Guid after, CancellationToken cancel) =>
-        database.ReadAsync(tx => ChargesSql.SelectPageAsync(tx, merchantId, after), cancel);
+    /// <summary>The merchant's payments (everybody's with null) after an id, at most <paramref name="max"/>.</summary>
+    public ValueTask<List<Payment>> ListAsync(string? merchantId, Guid after, int max, CancellationToken cancel) =>
+        database.ReadAsync(tx => ChargesSql.SelectPageAsync(tx, merchantId, after, max), cancel);
 
     /// <summary>Finishes what was taken in.</summary>
     public async ValueTask DisposeAsync()

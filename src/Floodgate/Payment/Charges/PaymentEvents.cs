@@ -14,7 +14,7 @@ public static class PaymentEvents
     /// <summary>What is to be done, by customer.</summary>
     public static readonly Topic Requests = new(1, "payment-requests", 10, 7);
 
-    /// <summary>What came of it, by order.</summary>
+    /// <summary>What came of it, by the merchant's order.</summary>
     public static readonly Topic Results = new(2, "payment-results", 10, 7);
 
     /// <summary>Facts for outside: an authorization without capture.</summary>
@@ -65,7 +65,10 @@ public static class PaymentEvents
     /// <summary>The events of a final answer: the result, and the fact if money moved or was reserved.</summary>
     internal static void AddAnswer(List<NewEvent> events, Payment payment, Operation? operation)
     {
-        var key = payment.Request.OrderId ?? payment.Id.ToString();
+        // With the merchant: orders of two merchants may have the same name, and are not one order.
+        var key = payment.Request.OrderId is { } order
+            ? $"{payment.Request.MerchantId}/{order}"
+            : payment.Id.ToString();
         events.Add(new(Results, key, "payment.result/1", Write(payment, operation, WriteResult)));
         if (FactOf(payment, operation) is { } topic)
         {
@@ -150,6 +153,7 @@ public static class PaymentEvents
 
     private static void WriteFact(Utf8JsonWriter json, Payment payment, Operation? operation)
     {
+        json.WriteString("purpose", Words.Of(payment.Request.Purpose));
         WriteMoney(json, operation is null
             ? payment.Request.Amount
             : payment.Request.Amount with { AmountMinor = operation.Amount });

@@ -23,6 +23,7 @@ public sealed partial class Dialect
         ("{bytes}", "bytea"),
         ("{for update}", "for update"),
         ("{auto id}", "bigint generated always as identity primary key"),
+        ("{random id}", "gen_random_uuid()"),
         ("{clustered}", ""),
         ("{room for updates}", "with (fillfactor = 45)"),
         ("{collate bytes}", "collate \"C\""));
@@ -34,6 +35,7 @@ public sealed partial class Dialect
         ("{bytes}", "blob"),
         ("{for update}", ""),
         ("{auto id}", "integer primary key"),
+        ("{random id}", "randomblob(16)"),
         ("{clustered}", "without rowid"),
         ("{room for updates}", ""),
         ("{collate bytes}", ""));

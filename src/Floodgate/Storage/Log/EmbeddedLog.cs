@@ -82,6 +82,12 @@ public sealed class EmbeddedLog(Database.Database database, LogSettings settings
         }
     }
 
+    /// <summary>
+    /// How far behind each group is in each of its topics, by their names; a group is here once it has begun to read,
+    /// in whichever process. Cheap.
+    /// </summary>
+    public static ValueTask<List<TopicLag>> LagsAsync(Tx tx) => LogSql.SelectTopicLagsAsync(tx);
+
     /// <summary>Deletes events past their topic's retention which every group has read; how many went.</summary>
     public async ValueTask<int> SweepAsync(IReadOnlyList<Topic> topics, CancellationToken cancel)
     {

@@ -47,5 +47,8 @@ public sealed record LoggedEvent(
 /// <summary>The first offset of a partition that a group has not finished.</summary>
 public readonly record struct GroupOffset(Topic Topic, int Partition, long NextOffset);
 
+/// <summary>Events of a topic that a group has not committed.</summary>
+public readonly record struct TopicLag(string Group, string Topic, long Lag);
+
 /// <summary>Thrown by a parser for an event that no retry can mend; it becomes a dead letter at once.</summary>
 public sealed class BadEventException(string message) : Exception(message);

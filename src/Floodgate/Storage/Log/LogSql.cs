@@ -135,6 +135,14 @@ internal static class LogSql
         """,
         Column.Text("group_name"), Column.Text("topic"));
 
+    // As many rows as there are groups and topics.
+    private static readonly Statement SelectTopicLags = new(
+        """
+        select o.group_name, p.topic, cast(sum(p.next_offset - o.next_offset) as bigint)
+        from log_group_offset o join log_partition p on p.id = o.partition_id
+        group by o.group_name, p.topic order by o.group_name, p.topic
+        """);
+
     private static readonly Statement LockOffsets = new(
         """
         select o.partition_id from {rows} join log_group_offset o
@@ -256,6 +264,9 @@ internal static class LogSql
 
     public static async ValueTask<long> LagAsync(Tx tx, string group, IReadOnlyList<Topic> topics) =>
         (await tx.QueryAsync(SelectLags, Rows.Over(topics).Text(_ => group).Text(t => t.Name), r => r.Long(0))).Sum();
+
+    public static ValueTask<List<TopicLag>> SelectTopicLagsAsync(Tx tx) =>
+        tx.QueryAsync(SelectTopicLags, Rows.None, r => new TopicLag(r.Text(0), r.Text(1), r.Long(2)));
 
     public static void CommitOffsets(Tx tx, string group, IReadOnlyList<GroupOffset> offsets)
     {

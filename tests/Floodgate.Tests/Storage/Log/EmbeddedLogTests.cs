@@ -183,6 +183,23 @@ public abstract class EmbeddedLogContract(EmbeddedStage stage) : EventLogContrac
         Assert.Equal(2_500, Number(Assert.Single(await FetchAsync(reader, 1))));
     }
 
+    // Goal: an operator sees which group is behind, and in what. Method: two groups with different topics and offsets.
+    [Fact]
+    public async Task Lags_are_told_by_group_and_topic()
+    {
+        var reader = await stage.SubscribeAsync("b", Payments, Results);
+        await stage.SubscribeAsync("a", Payments);
+        await stage.AppendAsync([.. Enumerable.Range(0, 40).Select(n => Numbered($"k{n}", n))]);
+        await stage.AppendAsync(Numbered("k", 1, Results));
+        var read = (await FetchAsync(reader, 41)).First(e => e.Topic == Results);
+        await stage.CommitAsync(reader, new GroupOffset(Results, read.Partition, read.Offset + 1));
+
+        Assert.Equal(
+            [new("a", Payments.Name, 40), new("b", Payments.Name, 40), new("b", Results.Name, 0)],
+            (await stage.Database.ReadAsync(EmbeddedLog.LagsAsync, default))
+                .OrderBy(lag => lag.Group).ThenBy(lag => lag.Topic != Payments.Name));
+    }
+
     private ValueTask<long> CountAsync() => stage.Database.ReadAsync(
         async tx => (await tx.QueryAsync(CountEvents, Rows.None, r => r.Long(0)))[0], default);
 }
