@@ -10,6 +10,16 @@ internal static class RouteNotes
     public static IReadOnlyDictionary<string, string> All { get; } = new Dictionary<string, string>
     {
         ["POST /v1/merchants"] = "Create a merchant; the answer has its key, once." + Key,
+        ["GET /v1/sales"] = "Sales with their state." + Page,
+        ["GET /v1/sales/{id}"] = "A sale.",
+        ["POST /v1/sales"] = "Make a sale: a merchant its own, an operator one for many merchants." + Key,
+        ["PUT /v1/sales/{id}"] = "Change a sale at the `version` it was read.",
+        ["DELETE /v1/sales/{id}"] = "Remove a sale without products, at `?version=`.",
+        ["GET /v1/products"] = "Products, of one sale with `saleId`." + Page,
+        ["GET /v1/products/{id}"] = "A product with its prices.",
+        ["POST /v1/products"] = "Make a product: `stock` and `price`, or `tiers` and rows of `seats`." + Key,
+        ["PUT /v1/products/{id}"] = "Change name, prices or limit at the `version` it was read.",
+        ["DELETE /v1/products/{id}"] = "Take a product out of the sale, at `?version=`.",
         ["POST /v1/payments"] = "Accept a payment: 202, or 200 with its first outcome with `Prefer: wait=N`." + Key,
         ["GET /v1/payments"] = "Payments by id; an operator sees every merchant's." + Page,
         ["GET /v1/payments/{id}"] = "A payment with its operations.",

@@ -80,8 +80,8 @@ public sealed class When_operations_meet(PostgreSqlServer postgreSql, CalmServer
         });
     }
 
-    // Goal: a key used on two nodes at once, for two payments, moves money once. Method: two books on one database, both
-    // asked at the same moment, many times.
+    // Goal: a key used on two nodes at once, for two payments, moves money once. Method: two books on one database,
+    // both asked at the same moment, many times.
     [Theory, OnBothDatabases]
     public async Task Of_one_key_on_two_nodes_exactly_one_request_is_taken(Stored stored)
     {
