@@ -2,7 +2,7 @@ using System.Collections;
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using Floodgate.Access;
-using Floodgate.Payment.Charges.Providers;
+using Floodgate.Payment.Charges.Providers.Http;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Vocabulary;

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Floodgate.Access;
+using Floodgate.Payment.Charges;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Supervision;
@@ -61,6 +62,11 @@ internal static class Server
 
             await app.Services.GetRequiredService<Database>().MigrateAsync(Roles.Migrations, cancel);
             await LogModule.StartAsync(app.Services, cancel);
+            if (settings.Server.Role != "api")
+            {
+                ChargesModule.Start(app.Services);
+            }
+
             await app.StartAsync(cancel);
         }
         catch (IOException e) when (e.InnerException is AddressInUseException)

@@ -49,9 +49,9 @@ public sealed record ServerSettings(IReadOnlyList<string> Urls, string Role, boo
         {
             BodyBytesMax = source.Long("Server:BodyBytesMax", 16_384, 1_024, 1_048_576, "bytes",
                 "The largest request body."),
-            HeaderBytesMax = (int)source.Long("Server:HeaderBytesMax", 16_384, 1_024, 65_536, "bytes",
+            HeaderBytesMax = source.Int("Server:HeaderBytesMax", 16_384, 1_024, 65_536, "bytes",
                 "All headers of a request together."),
-            HeadersMax = (int)source.Long("Server:HeadersMax", 64, 8, 1_000, "headers", "Headers in a request."),
+            HeadersMax = source.Int("Server:HeadersMax", 64, 8, 1_000, "headers", "Headers in a request."),
             HeaderTimeout = Span(source.Long("Server:HeaderTimeoutMs", 10_000, 100, 120_000, "ms",
                 "Time for a request's headers to arrive.")),
             KeepAliveTimeout = Span(source.Long("Server:KeepAliveTimeoutMs", 120_000, 1_000, 3_600_000, "ms",
@@ -145,7 +145,7 @@ public sealed record Settings(
             LogSettings.Read(source),
             AccessSettings.Read(source, server.IsDemo),
             CatalogSettings.Read(source),
-            ChargesSettings.Read(source),
+            ChargesSettings.Read(source, JournalBeside(database)),
             SupervisionSettings.Read(source))
         {
             Effective = source.Effective,
@@ -160,14 +160,18 @@ public sealed record Settings(
         return settings;
     }
 
+    // What the database remembers, its provider must remember too. Several processes would need one provider for all.
+    private static string JournalBeside(DatabaseSettings database) =>
+        database.IsPostgreSql ? "" : Path.Combine(database.Directory, "provider.journal");
+
     private static DatabaseSettings ReadDatabase(SettingsSource source) => new(
         source.Text("Database:ConnectionString", "",
             "A PostgreSQL connection string; empty is SQLite in Database:Directory.", secret: true),
         source.Text("Database:Directory", "data", "The folder of the SQLite file."),
-        (int)source.Long("Database:ConnectionsMax", 30, 2, 200, "connections",
+        source.Int("Database:ConnectionsMax", 30, 2, 200, "connections",
             "Connections to PostgreSQL, all uses together."),
-        (int)source.Long("Database:WritersMax", 2, 1, 8, "loops", "Group-commit loops that write at once."),
-        (int)source.Long("Database:ReadersMax", 8, 1, 64, "connections", "Connections that read SQLite at once."),
-        (int)source.Long("Database:StatementTimeoutMs", 30_000, 100, 600_000, "ms",
+        source.Int("Database:WritersMax", 2, 1, 8, "loops", "Group-commit loops that write at once."),
+        source.Int("Database:ReadersMax", 8, 1, 64, "connections", "Connections that read SQLite at once."),
+        source.Int("Database:StatementTimeoutMs", 30_000, 100, 600_000, "ms",
             "A statement that runs longer is cancelled."));
 }

@@ -13,12 +13,12 @@ public sealed record AccessSettings(
 {
     /// <summary>Reads the settings of this module.</summary>
     public static AccessSettings Read(SettingsSource source, bool isDemo) => new(
-        (int)source.Long("Access:KeysCachedMax", 100_000, 1, 10_000_000, "keys", "Known keys kept in memory."),
-        (int)source.Long("Access:KeyCachedSeconds", 30, 1, 3_600, "s",
+        source.Int("Access:KeysCachedMax", 100_000, 1, 10_000_000, "keys", "Known keys kept in memory."),
+        source.Int("Access:KeyCachedSeconds", 30, 1, 3_600, "s",
             "How long a key revoked on another node may still work on this one."),
-        (int)source.Long("Access:UnknownKeysCachedMax", 10_000, 1, 1_000_000, "keys",
+        source.Int("Access:UnknownKeysCachedMax", 10_000, 1, 1_000_000, "keys",
             "Unknown keys kept in memory, so that a wrong key costs one look-up."),
-        (int)source.Long("Access:UnknownKeyCachedSeconds", 5, 1, 300, "s",
+        source.Int("Access:UnknownKeyCachedSeconds", 5, 1, 300, "s",
             "How long a key created on another node may still be refused on this one."),
         isDemo);
 }

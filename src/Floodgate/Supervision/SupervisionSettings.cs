@@ -15,10 +15,10 @@ public sealed record SupervisionSettings(LogLevel LogLevelMin, bool IsLogJson, i
             "The least important events that are logged.");
         var format = source.Choice("Log:Format", "auto", ["auto", "json", "text"],
             "How events are logged; auto is text on a terminal and JSON lines elsewhere.");
-        var timeoutMs = source.Long("Supervision:ReadyTimeoutMs", 2_000, 10, 60_000, "ms",
+        var timeoutMs = source.Int("Supervision:ReadyTimeoutMs", 2_000, 10, 60_000, "ms",
             "A readiness check that takes longer counts as not ready.");
         var isJson = format == "json" || (format == "auto" && Console.IsOutputRedirected);
-        return new(LevelOf(level), isJson, (int)timeoutMs);
+        return new(LevelOf(level), isJson, timeoutMs);
     }
 
     private static LogLevel LevelOf(string level) => level switch

@@ -57,6 +57,10 @@ public sealed class SettingsSource(IReadOnlyList<SettingsLayer> layers)
         return value;
     }
 
+    /// <summary>As <see cref="Long"/>, for what is counted in an <c>int</c>.</summary>
+    public int Int(string name, int fallback, int min, int max, string unit, string meaning) =>
+        (int)Long(name, fallback, min, max, unit, meaning);
+
     /// <summary>A text; empty means not set. A secret one is never printed, neither here nor in an error.</summary>
     public string Text(string name, string fallback, string meaning, bool secret = false)
     {

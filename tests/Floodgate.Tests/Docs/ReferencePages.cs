@@ -4,7 +4,8 @@ using System.Diagnostics.Metrics;
 using System.Reflection;
 using System.Text;
 using Floodgate.Access;
-using Floodgate.Payment.Charges.Providers;
+using Floodgate.Payment.Charges.Providers.Http;
+using Floodgate.Payment.Charges.Providers.Simulated;
 using Floodgate.Supervision;
 using Floodgate.Vocabulary;
 using Microsoft.Extensions.DependencyInjection;
@@ -146,11 +147,11 @@ internal static class ReferencePages
         var kinds = Program.GetTypes()
             .Where(type => !type.IsGenericTypeDefinition)
             .SelectMany(type => StaticFields(type).Where(field => field.FieldType == typeof(ProblemKind))
-                .Select(field => (Kind: (ProblemKind)field.GetValue(null)!, Module: type.Namespace!.Split('.')[^1])))
+                .Select(field => (Kind: (ProblemKind)field.GetValue(null)!, From: FromOf(type))))
             .OrderBy(kind => kind.Kind.Status).ThenBy(kind => kind.Kind.Code, StringComparer.Ordinal);
-        foreach (var (kind, module) in kinds)
+        foreach (var (kind, from) in kinds)
         {
-            Row(page, $"{kind.Status}", $"`{kind.Code}`", kind.Title, module);
+            Row(page, $"{kind.Status}", $"`{kind.Code}`", kind.Title, from);
         }
 
         page.Append("""
@@ -173,6 +174,10 @@ internal static class ReferencePages
 
         return page.ToString();
     }
+
+    private static string FromOf(Type type) => type.Name == nameof(ProviderHttp)
+        ? "the stand-alone provider"
+        : type.Namespace!.Split('.')[^1];
 
     private static string Metrics()
     {

@@ -59,7 +59,6 @@ internal sealed class DrillSite : IAsyncDisposable
             ["FLOODGATE__DATABASE__CONNECTIONSTRING"] = database ?? "",
             ["FLOODGATE__PROVIDERS__GATEWAY"] = providerInside ? "simulated" : "http",
             ["FLOODGATE__PROVIDERS__HTTP__URL"] = provider?.Url.OriginalString ?? "",
-            ["FLOODGATE__PROVIDERS__SIMULATED__JOURNAL"] = providerInside ? journal : "",
         };
         DrillSite? site = null;
         try

@@ -140,6 +140,31 @@ public sealed class CommandTests : IDisposable
         Assert.Equal(settings.Count + 1, table.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
     }
 
+    [Theory]
+    [InlineData("", "d/provider.journal")]
+    [InlineData("Host=x", "")]
+    public async Task The_simulated_provider_remembers_where_SQLite_does(string database, string journal)
+    {
+        var (_, text, _) = await RunAsync(
+            "settings", "--json", "--data", "d", "--Database:ConnectionString", database);
+        using var json = JsonDocument.Parse(text);
+        var setting = json.RootElement.GetProperty("settings").EnumerateArray()
+            .Single(setting => setting.GetProperty("name").GetString() == "Providers:Simulated:Journal");
+        Assert.Equal(journal, setting.GetProperty("value").GetString());
+    }
+
+    [Fact]
+    public async Task A_journal_that_is_none_is_refused_by_its_setting()
+    {
+        Directory.CreateDirectory(directory);
+        var file = Path.Combine(directory, "letter");
+        await File.WriteAllTextAsync(file, "This is not a journal.");
+        var (code, _, error) = await RunAsync("up", "--urls", "http://127.0.0.1:0", "--data", directory,
+            "--Providers:Simulated:Journal", file);
+        Assert.Equal(78, code);
+        Assert.StartsWith($"Providers:Simulated:Journal is {file}, which cannot be used", error);
+    }
+
     [Fact]
     public async Task Help_shows_examples_and_exit_codes()
     {

@@ -15,17 +15,17 @@ public sealed record CatalogSettings(int FreshMs = 500, int StaleMsMax = 2_000, 
     public static CatalogSettings Read(SettingsSource source)
     {
         var settings = new CatalogSettings(
-            Int("FreshMs", 500, 10, 60_000, "ms", "Age from which an answer is renewed while it is still given."),
-            Int("StaleMsMax", 2_000, 100, 600_000, "ms", "No answer of the catalogue is older than this."),
-            Int("AnswersMax", 10_000, 10, 1_000_000, "answers", "Answers of the catalogue kept in memory."));
+            source.Int("Catalog:FreshMs", 500, 10, 60_000, "ms",
+                "Age from which an answer is renewed while it is still given."),
+            source.Int("Catalog:StaleMsMax", 2_000, 100, 600_000, "ms",
+                "No answer of the catalogue is older than this."),
+            source.Int("Catalog:AnswersMax", 10_000, 10, 1_000_000, "answers",
+                "Answers of the catalogue kept in memory."));
         if (settings.FreshMs > settings.StaleMsMax)
         {
             source.Refuse("Catalog:FreshMs", "which is more than Catalog:StaleMsMax; make it smaller.");
         }
 
         return settings;
-
-        int Int(string name, int value, int min, int max, string unit, string meaning) =>
-            (int)source.Long("Catalog:" + name, value, min, max, unit, meaning);
     }
 }

@@ -124,15 +124,15 @@ internal sealed class ChargeWorker : BackgroundService
         {
             var nowMs = UtcInstant.Now(time).Ms;
             var due = await database.ReadAsync(tx => ChargesSql.SelectDueAsync(tx, gate.Provider.Name, nowMs), stop);
-            if (gate.Breaker.State == BreakerState.HalfOpen)
-            {
-                due = due[..Math.Min(due.Count, gate.Breaker.TrialCalls)];
-            }
-
             var tasks = await LoadAsync([.. due.Select(EventIdsOf)], stop);
             var gone = due.FindAll(d => !tasks.TryGetValue(d.Id, out var task) || !task.IsPending);
             await ForgetAsync(gone, stop);
-            await Task.WhenAll(due.Except(gone).Select(d => TakeAsync(tasks[d.Id], d.Attempts, stop)));
+            var ready = due.Except(gone).ToLookup(d => tasks[d.Id].IsUnknown);
+            // Half-open, more calls than trials would only be put off again; questions are not the breaker's to judge.
+            var calls = gate.Breaker.State == BreakerState.HalfOpen
+                ? ready[false].Take(gate.Breaker.TrialCalls)
+                : ready[false];
+            await Task.WhenAll(ready[true].Concat(calls).Select(d => TakeAsync(tasks[d.Id], d.Attempts, stop)));
             return due.Count > 0;
         }
         catch (DatabaseUnavailableException error)

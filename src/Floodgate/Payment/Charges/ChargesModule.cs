@@ -1,5 +1,7 @@
 using Floodgate.Access;
 using Floodgate.Payment.Charges.Providers;
+using Floodgate.Payment.Charges.Providers.Http;
+using Floodgate.Payment.Charges.Providers.Simulated;
 using Floodgate.Payment.Ledger;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
@@ -45,6 +47,33 @@ public static class ChargesModule
         }
     }
 
+    /// <summary>
+    /// Opens the simulated provider's journal, if it keeps one: when no other process works on the same data, and
+    /// before the first call.
+    /// </summary>
+    /// <exception cref="SettingsException">It cannot be opened, or is something else.</exception>
+    public static void Start(IServiceProvider services)
+    {
+        var simulated = services.GetRequiredService<ProviderGates>().Simulated;
+        if (simulated is null
+            || services.GetRequiredService<ChargesSettings>().Providers.SimulatedJournal is not { } path)
+        {
+            return;
+        }
+
+        try
+        {
+            simulated.Book.Keep(new ProviderJournal(path));
+        }
+        catch (Exception reason) when (reason is IOException or InvalidDataException or UnauthorizedAccessException)
+        {
+            throw new SettingsException(
+            [
+                $"Providers:Simulated:Journal is {path}, which cannot be used ({reason.Message}). Name another file.",
+            ]);
+        }
+    }
+
     /// <summary>Registers the routes of merchants.</summary>
     public static void Map(Routes routes, IServiceProvider services)
     {
@@ -72,8 +101,7 @@ public static class ChargesModule
                 },
                 time)
             : new SimulatedProvider(
-                new ProviderBook(
-                    time, providers.SimulatedJournal is { } path ? new ProviderJournal(path) : null),
+                new ProviderBook(time),
                 new SimulationSettings
                 {
                     CallTimeoutMs = providers.CallTimeoutMs,

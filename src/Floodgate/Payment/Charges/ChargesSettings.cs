@@ -31,20 +31,27 @@ public sealed record ChargesSettings(
     internal ProviderSettings Providers { get; init; } = new();
 
     /// <summary>Reads the settings under <c>Charges:</c> and <c>Providers:</c>.</summary>
-    public static ChargesSettings Read(SettingsSource source)
+    /// <param name="source">Where they come from.</param>
+    /// <param name="journal">The default of <c>Providers:Simulated:Journal</c>; empty for none.</param>
+    public static ChargesSettings Read(SettingsSource source, string journal)
     {
         var settings = new ChargesSettings(
-            Int("QueueMax", 20_000, 1, 1_000_000, "payments", "Payments that wait for their commit before 503."),
-            Int("BatchMax", 500, 1, 10_000, "payments", "Payments accepted in one transaction."),
-            Int("AcceptGiveUpMs", 2_000, 0, 60_000, "ms", "How long accepting tries an unavailable database."),
-            Int("OutcomeBatchMax", 2_000, 1, 20_000, "answers", "Provider answers recorded in one transaction."),
-            Int("CommissionBasisPoints", 0, 0, 10_000, "1/100 %", "The platform's part of every capture."),
-            Int("WaitSecondsMax", 60, 0, 300, "s", "The longest Prefer: wait."),
-            Int("StreamsMax", 10_000, 1, 100_000, "streams", "Event streams open at once."),
-            Int("RetryDelayMsFirst", 500, 1, 60_000, "ms", "Delay before a provider is asked again; doubles."),
-            Int("RetryDelayMsMax", 10_000, 1, 600_000, "ms", "The longest such delay."))
+            source.Int("Charges:QueueMax", 20_000, 1, 1_000_000, "payments",
+                "Payments that wait for their commit before 503."),
+            source.Int("Charges:BatchMax", 500, 1, 10_000, "payments", "Payments accepted in one transaction."),
+            source.Int("Charges:AcceptGiveUpMs", 2_000, 0, 60_000, "ms",
+                "How long accepting tries an unavailable database."),
+            source.Int("Charges:OutcomeBatchMax", 2_000, 1, 20_000, "answers",
+                "Provider answers recorded in one transaction."),
+            source.Int("Charges:CommissionBasisPoints", 0, 0, 10_000, "1/100 %",
+                "The platform's part of every capture."),
+            source.Int("Charges:WaitSecondsMax", 60, 0, 300, "s", "The longest Prefer: wait."),
+            source.Int("Charges:StreamsMax", 10_000, 1, 100_000, "streams", "Event streams open at once."),
+            source.Int("Charges:RetryDelayMsFirst", 500, 1, 60_000, "ms",
+                "Delay before a provider is asked again; doubles."),
+            source.Int("Charges:RetryDelayMsMax", 10_000, 1, 600_000, "ms", "The longest such delay."))
         {
-            Providers = ProviderSettings.Read(source),
+            Providers = ProviderSettings.Read(source, journal),
         };
         if (settings.RetryDelayMsFirst > settings.RetryDelayMsMax)
         {
@@ -52,8 +59,5 @@ public sealed record ChargesSettings(
         }
 
         return settings;
-
-        int Int(string name, int value, int min, int max, string unit, string meaning) =>
-            (int)source.Long("Charges:" + name, value, min, max, unit, meaning);
     }
 }

@@ -1,4 +1,5 @@
 using Floodgate.Payment.Charges.Providers;
+using Floodgate.Payment.Charges.Providers.Simulated;
 using Floodgate.Storage.Log;
 using Floodgate.Vocabulary;
 
@@ -17,6 +18,9 @@ internal sealed class ProviderGates(
     /// <summary>All of them.</summary>
     public IReadOnlyList<ProviderGate> All => gates;
 
+    /// <summary>The simulated one; null when the gateway is another process.</summary>
+    public SimulatedProvider? Simulated => gates.Select(g => g.Provider).OfType<SimulatedProvider>().FirstOrDefault();
+
     /// <summary>The provider of this name.</summary>
     public ProviderGate this[string name] => gates.First(g => g.Provider.Name == name);
 
@@ -26,35 +30,19 @@ internal sealed class ProviderGates(
     /// </summary>
     public async Task<Answered> AskAsync(ChargeTask task, int attempts, LoggedEvent? e, CancellationToken cancel)
     {
-        var (provider, breaker) = this[task.Provider];
-        if (!breaker.TryEnter(out var permit))
+        var gate = this[task.Provider];
+        var startedAt = time.GetTimestamp();
+        var answer = task.IsUnknown
+            ? await FindOrRepeatAsync(gate, task, cancel)
+            : await ExecuteAsync(gate, task, cancel);
+        if (answer is not { } known)
         {
-            var dueMs = Math.Max(breaker.NextAttemptAtMs, DueMs(1));
+            var dueMs = Math.Max(gate.Breaker.NextAttemptAtMs, DueMs(1));
             return new(task, new ProviderAnswer(ProviderVerdict.NotReached, "breaker_open"), dueMs, attempts, e);
         }
 
-        ProviderAnswer? answer = null;
-        try
-        {
-            var startedAt = time.GetTimestamp();
-            answer = task.IsUnknown
-                ? await FindOrRepeatAsync(provider, task, cancel)
-                : await provider.ExecuteAsync(CallOf(task), cancel);
-            ChargesLog.CountCall(provider.Name, time.GetElapsedTime(startedAt));
-        }
-        finally
-        {
-            if (answer is { } known)
-            {
-                breaker.Report(permit, known.Verdict);
-            }
-            else
-            {
-                breaker.Abandon(permit);
-            }
-        }
-
-        return new(task, answer.Value, DueMs(attempts + 1), attempts + 1, e);
+        ChargesLog.CountCall(gate.Provider.Name, time.GetElapsedTime(startedAt));
+        return new(task, known, DueMs(attempts + 1), attempts + 1, e);
     }
 
     /// <summary>Closes connections, timers and the simulated provider's journal, which the next start opens.</summary>
@@ -64,18 +52,53 @@ internal sealed class ProviderGates(
         {
             breaker.Dispose();
             (provider as IDisposable)?.Dispose();
-            (provider as SimulatedProvider)?.Book.Dispose();
         }
+
+        Simulated?.Book.Dispose();
     }
 
-    // "Never seen" is certain, so the call may be made again; by the same id, so even a late twin has one effect.
-    private static async Task<ProviderAnswer> FindOrRepeatAsync(
-        IPaymentProvider provider, ChargeTask task, CancellationToken cancel)
+    // Null when the breaker lets no call pass.
+    private static async Task<ProviderAnswer?> ExecuteAsync(
+        ProviderGate gate, ChargeTask task, CancellationToken cancel)
     {
-        var found = await provider.FindAsync(task.Id, cancel);
-        return found.Verdict == ProviderVerdict.NotReached
-            ? await provider.ExecuteAsync(CallOf(task), cancel)
-            : found;
+        if (!gate.Breaker.TryEnter(out var permit))
+        {
+            return null;
+        }
+
+        ProviderAnswer? answer = null;
+        try
+        {
+            answer = await gate.Provider.ExecuteAsync(CallOf(task), cancel);
+        }
+        finally
+        {
+            if (answer is { } known)
+            {
+                gate.Breaker.Report(permit, known.Verdict);
+            }
+            else
+            {
+                gate.Breaker.Abandon(permit);
+            }
+        }
+
+        return answer;
+    }
+
+    // A question needs no permit and is not judged: it moves no money, so how it fares says nothing of charges. While
+    // the breaker is open it waits all the same, for the provider's sake. "Never seen" is certain, so the call may be
+    // made again; by the same id, so even a late twin has one effect.
+    private static async Task<ProviderAnswer?> FindOrRepeatAsync(
+        ProviderGate gate, ChargeTask task, CancellationToken cancel)
+    {
+        if (gate.Breaker.State == BreakerState.Open)
+        {
+            return null;
+        }
+
+        var found = await gate.Provider.FindAsync(task.Id, cancel);
+        return found.Verdict == ProviderVerdict.NotReached ? await ExecuteAsync(gate, task, cancel) : found;
     }
 
     private static ProviderCall CallOf(ChargeTask task)

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Floodgate.Access;
 using Floodgate.Payment.Charges.Providers;
+using Floodgate.Payment.Charges.Providers.Http;
+using Floodgate.Payment.Charges.Providers.Simulated;
 
 namespace Floodgate.Payment.Charges;
 
@@ -20,9 +22,6 @@ internal sealed class ProvidersHttp(ProviderGates gates, ChargeWorker worker)
         routes.MapDemoOnly("POST", "/v1/ops/processing/resume", Who.Admin, (c, _) => SetPausedAsync(c, false));
         routes.MapDemoOnly("POST", "/v1/ops/no-op", Who.Public, NoOpAsync);
     }
-
-    private SimulatedProvider? Simulated =>
-        gates.All.Select(g => g.Provider).OfType<SimulatedProvider>().FirstOrDefault();
 
     private Task ShowBreakersAsync(HttpContext context, Caller caller) =>
         Answer.WriteAsync(context, 200, gates.All, static (json, gates) =>
@@ -59,7 +58,7 @@ internal sealed class ProvidersHttp(ProviderGates gates, ChargeWorker worker)
 
     private async Task ShowFaultsAsync(HttpContext context, Caller caller)
     {
-        if (Simulated is not { } provider)
+        if (gates.Simulated is not { } provider)
         {
             await RefuseAsync(context);
             return;
@@ -71,7 +70,7 @@ internal sealed class ProvidersHttp(ProviderGates gates, ChargeWorker worker)
 
     private async Task SetFaultsAsync(HttpContext context, Caller caller)
     {
-        if (Simulated is not { } provider)
+        if (gates.Simulated is not { } provider)
         {
             await RefuseAsync(context);
             return;
@@ -91,7 +90,7 @@ internal sealed class ProvidersHttp(ProviderGates gates, ChargeWorker worker)
 
     private async Task ShowStatementAsync(HttpContext context, Caller caller)
     {
-        if (Simulated is not { } provider)
+        if (gates.Simulated is not { } provider)
         {
             await RefuseAsync(context);
             return;

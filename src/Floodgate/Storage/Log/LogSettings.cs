@@ -23,21 +23,15 @@ public sealed record LogSettings(
     int StopWithinMs = 10_000)
 {
     /// <summary>Reads the settings under <c>Log:</c>.</summary>
-    public static LogSettings Read(SettingsSource source)
-    {
-        return new(
-            Int("InFlightMax", 40_000, 1, 1_000_000, "events", "Events of a group in work at once."),
-            Int("FetchMax", 4_000, 10, 100_000, "events", "Events of one read."),
-            Int("FetchLingerMs", 5, 0, 1_000, "ms", "After a wake-up, how long to let more events gather."),
-            Int("PollMs", 1_000, 10, 1_000, "ms", "The safety net under the wake-up."),
-            Int("AttemptsMax", 8, 1, 100, "tries", "Tries of an event before it becomes a dead letter."),
-            Int("RetryDelayMsFirst", 100, 1, 60_000, "ms", "Delay before the second try; doubles."),
-            Int("RetryDelayMsMax", 30_000, 1, 3_600_000, "ms", "The longest delay between tries."),
-            Int("StopWithinMs", 10_000, 0, 600_000, "ms", "How long a stop waits for events in work."));
-
-        int Int(string name, int value, int min, int max, string unit, string meaning) =>
-            (int)source.Long("Log:" + name, value, min, max, unit, meaning);
-    }
+    public static LogSettings Read(SettingsSource source) => new(
+        source.Int("Log:InFlightMax", 40_000, 1, 1_000_000, "events", "Events of a group in work at once."),
+        source.Int("Log:FetchMax", 4_000, 10, 100_000, "events", "Events of one read."),
+        source.Int("Log:FetchLingerMs", 5, 0, 1_000, "ms", "After a wake-up, how long to let more events gather."),
+        source.Int("Log:PollMs", 1_000, 10, 1_000, "ms", "The safety net under the wake-up."),
+        source.Int("Log:AttemptsMax", 8, 1, 100, "tries", "Tries of an event before it becomes a dead letter."),
+        source.Int("Log:RetryDelayMsFirst", 100, 1, 60_000, "ms", "Delay before the second try; doubles."),
+        source.Int("Log:RetryDelayMsMax", 30_000, 1, 3_600_000, "ms", "The longest delay between tries."),
+        source.Int("Log:StopWithinMs", 10_000, 0, 600_000, "ms", "How long a stop waits for events in work."));
 }
 
 /// <summary>When a failed event is tried again: exponential backoff with jitter, then never. Pure.</summary>

@@ -29,24 +29,24 @@ internal readonly record struct BreakerPermit(long Epoch, long Serial, long Star
 /// </summary>
 internal sealed class CircuitBreaker(CircuitBreakerSettings settings, TimeProvider time) : IDisposable
 {
-    private readonly Lock _gate = new();
+    private readonly Lock gate = new();
 
     // Under the gate: the state, since when, and the count of changes.
-    private readonly CallWindow _window = new(settings);
-    private BreakerState _state = BreakerState.Closed;
-    private long _epoch;
-    private long _serial;
-    private long _openedAt;
-    private long _openedCount;
-    private UtcInstant _nextAttemptAt;
+    private readonly CallWindow window = new(settings);
+    private BreakerState state = BreakerState.Closed;
+    private long epoch;
+    private long serial;
+    private long openedAt;
+    private long openedCount;
+    private UtcInstant nextAttemptAt;
 
     // Under the gate, half-open only: trials without a result by serial, with their start, and how many were good.
-    private readonly Dictionary<long, long> _trials = [];
-    private int _goodTrials;
+    private readonly Dictionary<long, long> trials = [];
+    private int goodTrials;
 
     // Under the gate: who waits to enter, and the timer that wakes them when time alone changes the answer.
-    private TaskCompletionSource? _waiting;
-    private ITimer? _timer;
+    private TaskCompletionSource? waiting;
+    private ITimer? timer;
 
     /// <summary>How many trials pass while half-open.</summary>
     public int TrialCalls => settings.TrialCalls;
@@ -56,26 +56,26 @@ internal sealed class CircuitBreaker(CircuitBreakerSettings settings, TimeProvid
     {
         get
         {
-            lock (_gate)
+            lock (gate)
             {
                 PassTime_NeedsLock();
-                return _state;
+                return state;
             }
         }
     }
 
     /// <summary>How often it has opened since start.</summary>
-    public long OpenedCount => Interlocked.Read(ref _openedCount);
+    public long OpenedCount => Interlocked.Read(ref openedCount);
 
     /// <summary>When the first trial may pass, in milliseconds since the epoch; 0 unless open.</summary>
     public long NextAttemptAtMs
     {
         get
         {
-            lock (_gate)
+            lock (gate)
             {
                 PassTime_NeedsLock();
-                return _state == BreakerState.Open ? _nextAttemptAt.Ms : 0;
+                return state == BreakerState.Open ? nextAttemptAt.Ms : 0;
             }
         }
     }
@@ -85,9 +85,9 @@ internal sealed class CircuitBreaker(CircuitBreakerSettings settings, TimeProvid
     {
         get
         {
-            lock (_gate)
+            lock (gate)
             {
-                return (_window.Count, _window.Failed, _window.Slow);
+                return (window.Count, window.Failed, window.Slow);
             }
         }
     }
@@ -98,7 +98,7 @@ internal sealed class CircuitBreaker(CircuitBreakerSettings settings, TimeProvid
     /// </summary>
     public bool TryEnter(out BreakerPermit permit)
     {
-        lock (_gate)
+        lock (gate)
         {
             PassTime_NeedsLock();
             if (!MayEnter_NeedsLock())
@@ -107,10 +107,10 @@ internal sealed class CircuitBreaker(CircuitBreakerSettings settings, TimeProvid
                 return false;
             }
 
-            permit = new BreakerPermit(_epoch, ++_serial, time.GetTimestamp());
-            if (_state == BreakerState.HalfOpen)
+            permit = new BreakerPermit(epoch, ++serial, time.GetTimestamp());
+            if (state == BreakerState.HalfOpen)
             {
-                _trials.Add(permit.Serial, permit.StartedAt);
+                trials.Add(permit.Serial, permit.StartedAt);
                 ArmTimer_NeedsLock();
             }
 
@@ -122,24 +122,24 @@ internal sealed class CircuitBreaker(CircuitBreakerSettings settings, TimeProvid
     public void Report(BreakerPermit permit, ProviderVerdict verdict)
     {
         var failed = verdict is ProviderVerdict.NotReached or ProviderVerdict.Unknown;
-        lock (_gate)
+        lock (gate)
         {
             PassTime_NeedsLock();
             var slow = IsOver_NeedsLock(permit.StartedAt, settings.SlowMs, orEqual: false);
-            if (permit.Epoch != _epoch)
+            if (permit.Epoch != epoch)
             {
                 return;
             }
 
-            if (_state == BreakerState.Closed)
+            if (state == BreakerState.Closed)
             {
-                _window.Add(failed, slow);
-                if (_window.IsTooBad)
+                window.Add(failed, slow);
+                if (window.IsTooBad)
                 {
                     Open_NeedsLock();
                 }
             }
-            else if (_trials.Remove(permit.Serial))
+            else if (trials.Remove(permit.Serial))
             {
                 ReportTrial_NeedsLock(good: !failed && !slow);
             }
@@ -149,10 +149,10 @@ internal sealed class CircuitBreaker(CircuitBreakerSettings settings, TimeProvid
     /// <summary>Gives the permit back without a call, or without a result that says anything of the provider.</summary>
     public void Abandon(BreakerPermit permit)
     {
-        lock (_gate)
+        lock (gate)
         {
             PassTime_NeedsLock();
-            if (permit.Epoch == _epoch && _trials.Remove(permit.Serial))
+            if (permit.Epoch == epoch && trials.Remove(permit.Serial))
             {
                 Signal_NeedsLock();
             }
@@ -165,7 +165,7 @@ internal sealed class CircuitBreaker(CircuitBreakerSettings settings, TimeProvid
     /// </summary>
     public Task WhenMayEnterAsync(CancellationToken cancel)
     {
-        lock (_gate)
+        lock (gate)
         {
             PassTime_NeedsLock();
             if (MayEnter_NeedsLock())
@@ -173,31 +173,31 @@ internal sealed class CircuitBreaker(CircuitBreakerSettings settings, TimeProvid
                 return Task.CompletedTask;
             }
 
-            _waiting ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            return _waiting.Task.WaitAsync(cancel);
+            waiting ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return waiting.Task.WaitAsync(cancel);
         }
     }
 
     /// <summary>Stops the timer; waiters then wait until they are cancelled.</summary>
-    public void Dispose() => _timer?.Dispose();
+    public void Dispose() => timer?.Dispose();
 
-    private bool MayEnter_NeedsLock() => _state switch
+    private bool MayEnter_NeedsLock() => state switch
     {
         BreakerState.Closed => true,
-        BreakerState.HalfOpen => _trials.Count + _goodTrials < settings.TrialCalls,
+        BreakerState.HalfOpen => trials.Count + goodTrials < settings.TrialCalls,
         _ => false,
     };
 
     // What time alone changes: open becomes half-open, and a trial that never came back has failed.
     private void PassTime_NeedsLock()
     {
-        if (_state == BreakerState.Open && IsOver_NeedsLock(_openedAt, settings.OpenMs))
+        if (state == BreakerState.Open && IsOver_NeedsLock(openedAt, settings.OpenMs))
         {
             Enter_NeedsLock(BreakerState.HalfOpen);
             Signal_NeedsLock();
         }
-        else if (_state == BreakerState.HalfOpen
-            && _trials.Count > 0 && IsOver_NeedsLock(_trials.Values.Min(), settings.TrialTimeoutMs))
+        else if (state == BreakerState.HalfOpen
+            && trials.Count > 0 && IsOver_NeedsLock(trials.Values.Min(), settings.TrialTimeoutMs))
         {
             Open_NeedsLock();
         }
@@ -209,7 +209,7 @@ internal sealed class CircuitBreaker(CircuitBreakerSettings settings, TimeProvid
         {
             Open_NeedsLock();
         }
-        else if (++_goodTrials == settings.TrialCalls)
+        else if (++goodTrials == settings.TrialCalls)
         {
             Enter_NeedsLock(BreakerState.Closed);
             Signal_NeedsLock();
@@ -219,48 +219,48 @@ internal sealed class CircuitBreaker(CircuitBreakerSettings settings, TimeProvid
     private void Open_NeedsLock()
     {
         Enter_NeedsLock(BreakerState.Open);
-        _openedAt = time.GetTimestamp();
-        _nextAttemptAt = UtcInstant.Now(time).Plus(TimeSpan.FromMilliseconds(settings.OpenMs));
-        Interlocked.Increment(ref _openedCount);
+        openedAt = time.GetTimestamp();
+        nextAttemptAt = UtcInstant.Now(time).Plus(TimeSpan.FromMilliseconds(settings.OpenMs));
+        Interlocked.Increment(ref openedCount);
         ArmTimer_NeedsLock();
     }
 
     private void Enter_NeedsLock(BreakerState state)
     {
-        _state = state;
-        _epoch++;
-        _window.Clear();
-        _trials.Clear();
-        _goodTrials = 0;
+        this.state = state;
+        epoch++;
+        window.Clear();
+        trials.Clear();
+        goodTrials = 0;
     }
 
     private void Signal_NeedsLock()
     {
         if (MayEnter_NeedsLock())
         {
-            _waiting?.SetResult();
-            _waiting = null;
+            waiting?.SetResult();
+            waiting = null;
         }
     }
 
     private void ArmTimer_NeedsLock()
     {
-        var (from, forMs) = _state == BreakerState.Open
-            ? (_openedAt, settings.OpenMs)
-            : (_trials.Values.Min(), settings.TrialTimeoutMs);
+        var (from, forMs) = state == BreakerState.Open
+            ? (openedAt, settings.OpenMs)
+            : (trials.Values.Min(), settings.TrialTimeoutMs);
         var left = TimeSpan.FromMilliseconds(forMs) - time.GetElapsedTime(from);
         // A timer may be early by a fraction of a millisecond.
         var due = TimeSpan.FromMilliseconds(Math.Max(1, Math.Ceiling(left.TotalMilliseconds)));
-        _timer ??= time.CreateTimer(_ => OnTimer(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        _timer.Change(due, Timeout.InfiniteTimeSpan);
+        timer ??= time.CreateTimer(_ => OnTimer(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        timer.Change(due, Timeout.InfiniteTimeSpan);
     }
 
     private void OnTimer()
     {
-        lock (_gate)
+        lock (gate)
         {
             PassTime_NeedsLock();
-            if (_state == BreakerState.Open || _trials.Count > 0)
+            if (state == BreakerState.Open || trials.Count > 0)
             {
                 ArmTimer_NeedsLock();
             }

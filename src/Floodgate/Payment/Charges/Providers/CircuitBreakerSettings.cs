@@ -1,6 +1,8 @@
+using Floodgate.Vocabulary;
+
 namespace Floodgate.Payment.Charges.Providers;
 
-/// <summary>When a circuit breaker opens and closes. <see cref="Problems"/> names every value that cannot be.</summary>
+/// <summary>When a circuit breaker opens and closes.</summary>
 internal sealed record CircuitBreakerSettings
 {
     /// <summary>
@@ -40,32 +42,40 @@ internal sealed record CircuitBreakerSettings
     /// </summary>
     public int TrialTimeoutMs { get; init; } = 60_000;
 
-    /// <summary>A sentence for each setting that is out of range, with its name; empty when all are fine.</summary>
-    public IEnumerable<string> Problems()
+    /// <summary>Reads them; <see cref="ProviderSettings"/> compares them with those of calls.</summary>
+    public static CircuitBreakerSettings Read(SettingsSource source)
     {
-        (string Name, int Value, int Min, int Max)[] ranges =
-        [
-            ("WindowCalls", WindowCalls, 1, 10_000),
-            ("CallsMin", CallsMin, 1, Math.Max(WindowCalls, 1)),
-            ("FailurePercent", FailurePercent, 1, 100),
-            ("SlowPercent", SlowPercent, 1, 100),
-            ("SlowMs", SlowMs, 1, 120_000),
-            ("OpenMs", OpenMs, 100, 3_600_000),
-            ("TrialCalls", TrialCalls, 1, 100),
-            ("TrialTimeoutMs", TrialTimeoutMs, 100, 600_000),
-        ];
-        return ranges
-            .Where(range => range.Value < range.Min || range.Value > range.Max)
-            .Select(range => $"Providers:Breaker:{range.Name} is {range.Value}; " +
-                $"it must be from {range.Min} to {range.Max}.");
+        var settings = new CircuitBreakerSettings
+        {
+            WindowCalls = source.Int("Providers:Breaker:WindowCalls", 100, 1, 10_000, "calls",
+                "How many last calls are judged."),
+            CallsMin = source.Int("Providers:Breaker:CallsMin", 10, 1, 10_000, "calls", "No judgement on fewer."),
+            FailurePercent = source.Int("Providers:Breaker:FailurePercent", 50, 1, 100, "%",
+                "Opens from this share of failures."),
+            SlowPercent = source.Int("Providers:Breaker:SlowPercent", 50, 1, 100, "%",
+                "Opens from this share of slow calls."),
+            SlowMs = source.Int("Providers:Breaker:SlowMs", 2_000, 1, 120_000, "ms",
+                "A call longer than this is slow."),
+            OpenMs = source.Int("Providers:Breaker:OpenMs", 60_000, 100, 3_600_000, "ms", "No calls for so long."),
+            TrialCalls = source.Int("Providers:Breaker:TrialCalls", 5, 1, 100, "calls",
+                "Trials that must all be good to close."),
+            TrialTimeoutMs = source.Int("Providers:Breaker:TrialTimeoutMs", 60_000, 100, 600_000, "ms",
+                "A trial without a result for so long counts as failed."),
+        };
+        if (settings.CallsMin > settings.WindowCalls)
+        {
+            source.Refuse("Providers:Breaker:CallsMin", "which is more than Providers:Breaker:WindowCalls.");
+        }
+
+        return settings;
     }
 }
 
 /// <summary>The last calls in a ring: how many, how many failed, how many were slow. Not thread-safe.</summary>
 internal sealed class CallWindow(CircuitBreakerSettings settings)
 {
-    private readonly (bool Failed, bool Slow)[] _calls = new (bool, bool)[settings.WindowCalls];
-    private int _next;
+    private readonly (bool Failed, bool Slow)[] calls = new (bool, bool)[settings.WindowCalls];
+    private int next;
 
     /// <summary>Calls in the window.</summary>
     public int Count { get; private set; }
@@ -84,20 +94,20 @@ internal sealed class CallWindow(CircuitBreakerSettings settings)
     /// <summary>Adds the latest call; the oldest leaves a full window.</summary>
     public void Add(bool failed, bool slow)
     {
-        if (Count == _calls.Length)
+        if (Count == calls.Length)
         {
-            Failed -= _calls[_next].Failed ? 1 : 0;
-            Slow -= _calls[_next].Slow ? 1 : 0;
+            Failed -= calls[next].Failed ? 1 : 0;
+            Slow -= calls[next].Slow ? 1 : 0;
             Count--;
         }
 
-        _calls[_next] = (failed, slow);
-        _next = (_next + 1) % _calls.Length;
+        calls[next] = (failed, slow);
+        next = (next + 1) % calls.Length;
         Failed += failed ? 1 : 0;
         Slow += slow ? 1 : 0;
         Count++;
     }
 
     /// <summary>Forgets every call.</summary>
-    public void Clear() => (Count, Failed, Slow, _next) = (0, 0, 0, 0);
+    public void Clear() => (Count, Failed, Slow, next) = (0, 0, 0, 0);
 }

@@ -41,7 +41,14 @@ internal enum ProviderVerdict
 internal sealed record ProviderCall(Guid Id, Guid PaymentId, ProviderAction Action, Money Amount);
 
 /// <summary>The answer to a call or to a question about one. <paramref name="Reason"/> is a stable code.</summary>
-internal readonly record struct ProviderAnswer(ProviderVerdict Verdict, string? Reason = null);
+internal readonly record struct ProviderAnswer(ProviderVerdict Verdict, string? Reason = null)
+{
+    /// <summary>The reason of an answer about an id that the provider does not know.</summary>
+    public const string NeverSeen = "never_seen";
+
+    /// <summary>The reason of an answer to a call whose id already belongs to a call with other content.</summary>
+    public const string IdReused = "id_reused";
+}
 
 /// <summary>
 /// The seam to whoever moves the money: simulated in this process, the wallet, or a provider over HTTP.

@@ -1,3 +1,4 @@
+using Floodgate.Payment.Charges.Providers.Simulated;
 using Floodgate.Vocabulary;
 
 namespace Floodgate.Payment.Charges.Providers;
@@ -12,7 +13,7 @@ internal enum GatewayKind
     Http,
 }
 
-/// <summary>The settings under <c>Providers:</c>. <see cref="Problems"/> names every value that cannot be.</summary>
+/// <summary>The settings under <c>Providers:</c>.</summary>
 internal sealed record ProviderSettings
 {
     /// <summary>The name of the gateway in payments, whoever answers for it.</summary>
@@ -36,15 +37,17 @@ internal sealed record ProviderSettings
     /// </summary>
     public int CallTimeoutMs { get; init; } = CallTimeoutMsDefault;
 
-    /// <summary><c>Providers:Simulated:Journal</c>: file that keeps the provider's memory; default none.</summary>
+    /// <summary>
+    /// <c>Providers:Simulated:Journal</c>: file that keeps the provider's memory; default <c>provider.journal</c> in
+    /// SQLite's folder, none with PostgreSQL.
+    /// </summary>
     public string? SimulatedJournal { get; init; }
 
     /// <summary><c>Providers:Simulated:DeclineSeed</c>: which ids are declined by chance; default 0.</summary>
     public long SimulatedDeclineSeed { get; init; }
 
     /// <summary>
-    /// <c>Providers:Simulated:LatencyMs</c> and the other fields of <see cref="ProviderFaults"/>: the faults at start,
-    /// with ranges of their own; default 200 ms of latency and nothing else.
+    /// The faults at start: <c>Providers:Simulated:LatencyMs</c>, 0 to 600,000 ms, default 200, and nothing else.
     /// </summary>
     public ProviderFaults SimulatedFaults { get; init; } = new() { LatencyMs = 200 };
 
@@ -52,47 +55,34 @@ internal sealed record ProviderSettings
     public CircuitBreakerSettings Breaker { get; init; } = new();
 
     /// <summary>Reads them; out of range values are refused together with those of the other modules.</summary>
-    public static ProviderSettings Read(SettingsSource source)
+    /// <param name="source">Where they come from.</param>
+    /// <param name="journalDefault">The default of <see cref="SimulatedJournal"/>; empty for none.</param>
+    public static ProviderSettings Read(SettingsSource source, string journalDefault)
     {
-        var journal = source.Text("Providers:Simulated:Journal", "",
-            "File that keeps the simulated provider's memory over a restart; empty forgets it.");
+        var journal = source.Text("Providers:Simulated:Journal", journalDefault,
+            "File that keeps the simulated provider's memory over a restart; empty, as with PostgreSQL, forgets it.");
         var settings = new ProviderSettings
         {
             Gateway = source.Choice("Providers:Gateway", "simulated", ["simulated", "http"],
                 "Who answers for the gateway.") == "http" ? GatewayKind.Http : GatewayKind.Simulated,
             HttpUrl = source.Text("Providers:Http:Url", "", "Address of the provider with Providers:Gateway = http."),
-            HttpConnections = Int("Http:Connections", 4, 1, 32, "connections", "How many share the calls."),
-            CallTimeoutMs = Int("CallTimeoutMs", CallTimeoutMsDefault, 100, 120_000, "ms",
+            HttpConnections = source.Int("Providers:Http:Connections", 4, 1, 32, "connections",
+                "How many share the calls."),
+            CallTimeoutMs = source.Int("Providers:CallTimeoutMs", CallTimeoutMsDefault, 100, 120_000, "ms",
                 "How long a call may take before its outcome is unknown."),
             SimulatedJournal = journal.Length > 0 ? journal : null,
             SimulatedDeclineSeed = source.Long("Providers:Simulated:DeclineSeed", 0, 0, long.MaxValue, "",
                 "Which ids are declined by chance."),
             SimulatedFaults = new()
             {
-                LatencyMs = Int("Simulated:LatencyMs", 200, 0, ProviderFaults.LatencyMsMax, "ms",
+                LatencyMs = source.Int("Providers:Simulated:LatencyMs", 200, 0, ProviderFaults.LatencyMsMax, "ms",
                     "Latency of the simulated provider."),
             },
-            Breaker = new()
-            {
-                WindowCalls = Int("Breaker:WindowCalls", 100, 1, 10_000, "calls", "How many last calls are judged."),
-                CallsMin = Int("Breaker:CallsMin", 10, 1, 10_000, "calls", "No judgement on fewer."),
-                FailurePercent = Int("Breaker:FailurePercent", 50, 1, 100, "%", "Opens from this share of failures."),
-                SlowPercent = Int("Breaker:SlowPercent", 50, 1, 100, "%", "Opens from this share of slow calls."),
-                SlowMs = Int("Breaker:SlowMs", 2_000, 1, 120_000, "ms", "A call longer than this is slow."),
-                OpenMs = Int("Breaker:OpenMs", 60_000, 100, 3_600_000, "ms", "No calls for so long."),
-                TrialCalls = Int("Breaker:TrialCalls", 5, 1, 100, "calls", "Trials that must all be good to close."),
-                TrialTimeoutMs = Int("Breaker:TrialTimeoutMs", 60_000, 100, 600_000, "ms",
-                    "A trial without a result for so long counts as failed."),
-            },
+            Breaker = CircuitBreakerSettings.Read(source),
         };
         if (settings.Gateway == GatewayKind.Http && !IsUsable(settings.HttpUrl))
         {
             source.Refuse("Providers:Http:Url", "which is no address such as http://127.0.0.1:8090, without a path.");
-        }
-
-        if (settings.Breaker.CallsMin > settings.Breaker.WindowCalls)
-        {
-            source.Refuse("Providers:Breaker:CallsMin", "which is more than Providers:Breaker:WindowCalls.");
         }
 
         if (settings.Breaker.TrialTimeoutMs < settings.CallTimeoutMs)
@@ -102,39 +92,6 @@ internal sealed record ProviderSettings
         }
 
         return settings;
-
-        int Int(string name, int value, int min, int max, string unit, string meaning) =>
-            (int)source.Long("Providers:" + name, value, min, max, unit, meaning);
-    }
-
-    /// <summary>A sentence for each setting that is out of range, with its name; empty when all are fine.</summary>
-    public IEnumerable<string> Problems()
-    {
-        if (Gateway == GatewayKind.Http && !IsUsable(HttpUrl))
-        {
-            yield return $"Providers:Http:Url is '{HttpUrl}'; with Providers:Gateway = http it must be an address " +
-                "such as http://127.0.0.1:8090, without a path.";
-        }
-
-        if (HttpConnections is < 1 or > 32)
-        {
-            yield return $"Providers:Http:Connections is {HttpConnections}; it must be from 1 to 32.";
-        }
-
-        if (CallTimeoutMs is < 100 or > 120_000)
-        {
-            yield return $"Providers:CallTimeoutMs is {CallTimeoutMs}; it must be from 100 to 120000 milliseconds.";
-        }
-
-        foreach (var problem in SimulatedFaults.Problems())
-        {
-            yield return $"Providers:Simulated: {problem}";
-        }
-
-        foreach (var problem in Breaker.Problems())
-        {
-            yield return problem;
-        }
     }
 
     private static bool IsUsable(string? url) => Uri.TryCreate(url, UriKind.Absolute, out var uri)

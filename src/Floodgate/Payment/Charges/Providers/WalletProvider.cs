@@ -16,7 +16,7 @@ internal sealed class WalletProvider : IPaymentProvider
 
     // A wallet call never leaves the transaction it is decided in, so none can be pending anywhere else.
     private static readonly Task<ProviderAnswer> NeverSeen =
-        Task.FromResult(new ProviderAnswer(ProviderVerdict.NotReached, ProviderBook.NeverSeen));
+        Task.FromResult(new ProviderAnswer(ProviderVerdict.NotReached, ProviderAnswer.NeverSeen));
 
     /// <inheritdoc/>
     public string Name => WalletName;

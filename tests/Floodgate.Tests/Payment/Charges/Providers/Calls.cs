@@ -14,14 +14,31 @@ internal static class Calls
 
     public static ProviderCall Of(int id, int payment, ProviderAction action, long minor, string code = "KRW") =>
         new(Id(id), Id(1_000_000 + payment), action, Amount(minor, code));
+
+    /// <summary>The settings of providers as a start would read them, and what is wrong with them.</summary>
+    public static (ProviderSettings Settings, IReadOnlyList<string> Errors) ReadSettings(
+        Dictionary<string, string> given)
+    {
+        var source = new SettingsSource([SettingsLayer.Of("test", given)]);
+        var settings = ProviderSettings.Read(source, journalDefault: "");
+        try
+        {
+            source.Complete();
+            return (settings, []);
+        }
+        catch (SettingsException refused)
+        {
+            return (settings, refused.Errors);
+        }
+    }
 }
 
 /// <summary>A directory that is gone after the test.</summary>
 internal sealed class ScratchDirectory : IDisposable
 {
-    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("floodgate-");
+    private readonly DirectoryInfo directory = Directory.CreateTempSubdirectory("floodgate-");
 
-    public string File(string name) => Path.Combine(_directory.FullName, name);
+    public string File(string name) => Path.Combine(directory.FullName, name);
 
-    public void Dispose() => _directory.Delete(recursive: true);
+    public void Dispose() => directory.Delete(recursive: true);
 }

@@ -3,6 +3,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Floodgate.Payment.Charges.Providers;
+using Floodgate.Payment.Charges.Providers.Http;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -44,7 +45,7 @@ public sealed class HttpProviderTests
     [Theory]
     [InlineData(200, """{"status":"APPROVED"}""", "Approved")]
     [InlineData(404, """{"code":"never_seen"}""", "NotReached never_seen")]
-    [InlineData(404, """{"code":"unknown_route"}""", "Unknown http_404")]
+    [InlineData(404, """{"code":"not_found"}""", "Unknown http_404")]
     [InlineData(404, "<html>no such page</html>", "Unknown http_404")]
     [InlineData(400, "", "Unknown http_400")]
     [InlineData(503, "", "Unknown http_503")]

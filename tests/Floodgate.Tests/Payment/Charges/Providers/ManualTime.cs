@@ -3,17 +3,17 @@ namespace Floodgate.Tests.Payment.Charges.Providers;
 /// <summary>A clock that stands still until a test moves it; timers fire in the order of their due times.</summary>
 internal sealed class ManualTime : TimeProvider
 {
-    private readonly Lock _gate = new();
-    private readonly List<ManualTimer> _timers = [];
-    private TimeSpan _now = TimeSpan.FromDays(1);
+    private readonly Lock gate = new();
+    private readonly List<ManualTimer> timers = [];
+    private TimeSpan now = TimeSpan.FromDays(1);
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
     public override long GetTimestamp()
     {
-        lock (_gate)
+        lock (gate)
         {
-            return _now.Ticks;
+            return now.Ticks;
         }
     }
 
@@ -35,21 +35,21 @@ internal sealed class ManualTime : TimeProvider
             timer.Fire();
         }
 
-        lock (_gate)
+        lock (gate)
         {
-            _now = until;
+            now = until;
         }
     }
 
     private ManualTimer? NextDue(TimeSpan until)
     {
-        lock (_gate)
+        lock (gate)
         {
-            var next = _timers.Where(timer => timer.Due <= until).MinBy(timer => timer.Due);
+            var next = timers.Where(timer => timer.Due <= until).MinBy(timer => timer.Due);
             if (next is not null)
             {
-                _now = next.Due > _now ? next.Due : _now;
-                _timers.Remove(next);
+                now = next.Due > now ? next.Due : now;
+                timers.Remove(next);
             }
 
             return next;
@@ -58,15 +58,15 @@ internal sealed class ManualTime : TimeProvider
 
     private sealed class ManualTimer(ManualTime time, Action callback) : ITimer
     {
-        private TimeSpan _period;
+        private TimeSpan period;
 
         public TimeSpan Due { get; private set; }
 
         public void Fire()
         {
-            if (_period > TimeSpan.Zero)
+            if (period > TimeSpan.Zero)
             {
-                Change(_period, _period);
+                Change(period, period);
             }
 
             callback();
@@ -74,14 +74,14 @@ internal sealed class ManualTime : TimeProvider
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
-            lock (time._gate)
+            lock (time.gate)
             {
-                time._timers.Remove(this);
-                _period = period;
+                time.timers.Remove(this);
+                this.period = period;
                 if (dueTime >= TimeSpan.Zero)
                 {
-                    Due = time._now + dueTime;
-                    time._timers.Add(this);
+                    Due = time.now + dueTime;
+                    time.timers.Add(this);
                 }
             }
 
@@ -90,9 +90,9 @@ internal sealed class ManualTime : TimeProvider
 
         public void Dispose()
         {
-            lock (time._gate)
+            lock (time.gate)
             {
-                time._timers.Remove(this);
+                time.timers.Remove(this);
             }
         }
 

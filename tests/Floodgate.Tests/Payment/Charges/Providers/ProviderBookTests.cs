@@ -1,6 +1,7 @@
 // Goal: the book enforces what a real provider would, gives each id one answer, and comes back after a kill.
 // Method: rows of calls with their answers; random histories beside a naive model; real files cut and broken by hand.
 using Floodgate.Payment.Charges.Providers;
+using Floodgate.Payment.Charges.Providers.Simulated;
 using Floodgate.Vocabulary;
 using Xunit;
 using static Floodgate.Payment.Charges.Providers.ProviderAction;
@@ -75,7 +76,7 @@ public sealed class ProviderBookTests
         using var book = new ProviderBook(new ManualTime());
         book.Record(Calls.Charge(1, 100), issuerDeclines: false);
         var second = book.Record(Calls.Of(1, payment, action, minor, code), issuerDeclines: false);
-        Assert.Equal(new ProviderAnswer(ProviderVerdict.Unknown, ProviderBook.IdReused), second.Answer);
+        Assert.Equal(new ProviderAnswer(ProviderVerdict.Unknown, ProviderAnswer.IdReused), second.Answer);
         Assert.Equal(1, book.Count);
     }
 

@@ -1,6 +1,8 @@
 // Goal: both providers keep the same promise. Method: one suite; each implementation only says how it is built. The
 // HTTP one runs through real sockets against the real server. Time is moved by hand, so no time-out can strike early.
 using Floodgate.Payment.Charges.Providers;
+using Floodgate.Payment.Charges.Providers.Http;
+using Floodgate.Payment.Charges.Providers.Simulated;
 using Floodgate.Vocabulary;
 using Xunit;
 
@@ -66,13 +68,13 @@ public abstract class ProviderContractTests : IAsyncLifetime
     {
         await Execute(Calls.Charge(1, 100));
         var answer = await Execute(Calls.Charge(1, 101));
-        Assert.Equal(new ProviderAnswer(ProviderVerdict.Unknown, ProviderBook.IdReused), answer);
+        Assert.Equal(new ProviderAnswer(ProviderVerdict.Unknown, ProviderAnswer.IdReused), answer);
         Assert.Equal(1, Simulation.Book.Count);
     }
 
     [Fact]
     public async Task A_call_that_never_arrived_was_never_seen() =>
-        Assert.Equal(new ProviderAnswer(ProviderVerdict.NotReached, ProviderBook.NeverSeen), await Find(1));
+        Assert.Equal(new ProviderAnswer(ProviderVerdict.NotReached, ProviderAnswer.NeverSeen), await Find(1));
 
     [Fact]
     public async Task After_a_time_out_the_question_by_id_finds_the_effect()
@@ -207,25 +209,25 @@ public sealed class SimulatedProviderContractTests : ProviderContractTests
 
 public abstract class HttpContractTests : ProviderContractTests
 {
-    private ProviderServer _server = null!;
-    private HttpProvider _client = null!;
+    private ProviderServer server = null!;
+    private HttpProvider client = null!;
 
     protected abstract bool OnTheSharedAddress { get; }
 
     public override async ValueTask InitializeAsync()
     {
-        _server = await ProviderServer.StartAsync(
+        server = await ProviderServer.StartAsync(
             new ProviderServerOptions { Url = "http://127.0.0.1:0", SilenceMs = 3 * CallTimeoutMs }, Time);
-        Simulation = _server.Provider;
-        var settings = new HttpProviderSettings(OnTheSharedAddress ? _server.Url : _server.Http2Url);
-        Provider = _client = new HttpProvider(
+        Simulation = server.Provider;
+        var settings = new HttpProviderSettings(OnTheSharedAddress ? server.Url : server.Http2Url);
+        Provider = client = new HttpProvider(
             settings with { CallTimeoutMs = CallTimeoutMs, Connections = 2 }, Time);
     }
 
     public override async ValueTask DisposeAsync()
     {
-        _client.Dispose();
-        await _server.DisposeAsync();
+        client.Dispose();
+        await server.DisposeAsync();
     }
 }
 

@@ -1,6 +1,6 @@
 // Goal: faults are read strictly and refused with a sentence that names the field. Method: a table of JSON texts.
 using System.Text;
-using Floodgate.Payment.Charges.Providers;
+using Floodgate.Payment.Charges.Providers.Simulated;
 using Xunit;
 
 namespace Floodgate.Tests.Payment.Charges.Providers;

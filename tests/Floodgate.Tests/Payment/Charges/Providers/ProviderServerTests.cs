@@ -4,7 +4,8 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
-using Floodgate.Payment.Charges.Providers;
+using Floodgate.Payment.Charges.Providers.Http;
+using Floodgate.Payment.Charges.Providers.Simulated;
 using Xunit;
 
 namespace Floodgate.Tests.Payment.Charges.Providers;
@@ -15,20 +16,20 @@ public sealed class ProviderServerTests : IAsyncLifetime
         """{"id":"00000001-0000-7000-8000-000000000001","paymentId":"00000001-0000-7000-8000-000000000002",""" +
         """ "kind":"CHARGE","amount":{"amount":15000,"currency":"KRW"}}""";
 
-    private readonly HttpClient _http = new();
-    private ProviderServer _server = null!;
+    private readonly HttpClient http = new();
+    private ProviderServer server = null!;
 
     public async ValueTask InitializeAsync()
     {
-        _server = await ProviderServer.StartAsync(
+        server = await ProviderServer.StartAsync(
             new ProviderServerOptions { Url = "http://127.0.0.1:0" }, TimeProvider.System);
-        _http.BaseAddress = _server.Url;
+        http.BaseAddress = server.Url;
     }
 
     public async ValueTask DisposeAsync()
     {
-        _http.Dispose();
-        await _server.DisposeAsync();
+        http.Dispose();
+        await server.DisposeAsync();
     }
 
     [Fact]
@@ -55,7 +56,7 @@ public sealed class ProviderServerTests : IAsyncLifetime
     {
         var (status, shown) = await Send("PUT", "/faults", """{"latencyMs":3,"declineRatio":1}""");
         Assert.Equal((200, 3), (status, shown.GetProperty("latencyMs").GetInt32()));
-        Assert.Equal(new ProviderFaults { LatencyMs = 3, DeclineRatio = 1 }, _server.Provider.Faults);
+        Assert.Equal(new ProviderFaults { LatencyMs = 3, DeclineRatio = 1 }, server.Provider.Faults);
         Assert.Equal(shown.ToString(), (await Send("GET", "/faults")).Body.ToString());
         var (_, declined) = await Send("POST", "/charges", Good);
         Assert.Equal("card_declined", declined.GetProperty("reason").GetString());
@@ -122,7 +123,7 @@ public sealed class ProviderServerTests : IAsyncLifetime
         foreach (var length in (int[])[4_097, 70_000])
         {
             var (status, problem) = await Send("POST", "/charges", new string(' ', length));
-            Assert.Equal((413, "bad_request"), (status, problem.GetProperty("code").GetString()));
+            Assert.Equal((413, "body_too_large"), (status, problem.GetProperty("code").GetString()));
         }
     }
 
@@ -144,8 +145,8 @@ public sealed class ProviderServerTests : IAsyncLifetime
         var options = new ProviderServerOptions { Url = "http://127.0.0.1:0", JournalPath = scratch.File("book") };
         await using (var first = await ProviderServer.StartAsync(options, TimeProvider.System))
         {
-            using var http = new HttpClient { BaseAddress = first.Url };
-            (await http.PostAsync("/charges", new StringContent(Good))).EnsureSuccessStatusCode();
+            using var sender = new HttpClient { BaseAddress = first.Url };
+            (await sender.PostAsync("/charges", new StringContent(Good))).EnsureSuccessStatusCode();
         }
 
         await using var second = await ProviderServer.StartAsync(options, TimeProvider.System);
@@ -161,7 +162,7 @@ public sealed class ProviderServerTests : IAsyncLifetime
     [InlineData("http://127.0.0.1:65535")]
     public async Task A_provider_that_cannot_start_exits_with_1(string url)
     {
-        var options = new ProviderServerOptions { Url = url.Replace("PORT", $"{_server.Url.Port}") };
+        var options = new ProviderServerOptions { Url = url.Replace("PORT", $"{server.Url.Port}") };
         Assert.Equal(1, await ProviderServer.RunAsync(options, new CancellationToken(canceled: true)));
     }
 
@@ -185,7 +186,7 @@ public sealed class ProviderServerTests : IAsyncLifetime
     private async Task<TcpClient> Connect(string bytes)
     {
         var client = new TcpClient();
-        await client.ConnectAsync(IPAddress.Loopback, _server.Url.Port);
+        await client.ConnectAsync(IPAddress.Loopback, server.Url.Port);
         await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(bytes));
         return client;
     }
@@ -194,16 +195,16 @@ public sealed class ProviderServerTests : IAsyncLifetime
     {
         var (status, problem) = await Send("POST", "/charges", body);
         Assert.Equal(400, status);
-        Assert.Equal("invalid_request", problem.GetProperty("code").GetString());
+        Assert.Equal("invalid_body", problem.GetProperty("code").GetString());
         Assert.NotEmpty(problem.GetProperty("detail").GetString()!);
-        Assert.Equal(0, _server.Provider.Book.Count);
+        Assert.Equal(0, server.Provider.Book.Count);
     }
 
     private async Task<(int Status, JsonElement Body)> Send(string method, string path, string? body = null)
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), path);
         request.Content = body is null ? null : new StringContent(body);
-        using var response = await _http.SendAsync(request);
+        using var response = await http.SendAsync(request);
         var text = await response.Content.ReadAsStringAsync();
         Assert.Equal(
             response.IsSuccessStatusCode ? "application/json" : "application/problem+json",

@@ -1,12 +1,13 @@
 // Goal: latency, peaks, chance and the journal behave as set. Method: a clock moved by hand, real files.
 using Floodgate.Payment.Charges.Providers;
+using Floodgate.Payment.Charges.Providers.Simulated;
 using Xunit;
 
 namespace Floodgate.Tests.Payment.Charges.Providers;
 
 public sealed class SimulatedProviderTests
 {
-    private readonly ManualTime _time = new();
+    private readonly ManualTime time = new();
 
     [Fact]
     public async Task An_answer_takes_the_latency_and_the_effect_is_there_before()
@@ -14,9 +15,9 @@ public sealed class SimulatedProviderTests
         var provider = Provider(new ProviderFaults { LatencyMs = 1_000 });
         var call = provider.ExecuteAsync(Calls.Charge(1), CancellationToken.None);
         Assert.Equal(1, provider.Book.Count);
-        _time.Advance(999);
+        time.Advance(999);
         Assert.False(call.IsCompleted);
-        _time.Advance(1);
+        time.Advance(1);
         Assert.Equal(ProviderVerdict.Approved, (await call.WaitAsync(TimeSpan.FromSeconds(10))).Verdict);
     }
 
@@ -26,11 +27,11 @@ public sealed class SimulatedProviderTests
         var provider = Provider(new ProviderFaults { LatencyMs = 100, LatencySpreadMs = 40 });
         var calls = Enumerable.Range(0, 500)
             .Select(id => provider.ExecuteAsync(Calls.Charge(id), CancellationToken.None)).ToArray();
-        _time.Advance(59);
+        time.Advance(59);
         Assert.DoesNotContain(calls, call => call.IsCompleted);
-        _time.Advance(41);
+        time.Advance(41);
         var byTheMiddle = calls.Count(call => call.IsCompleted);
-        _time.Advance(40);
+        time.Advance(40);
         await Task.WhenAll(calls).WaitAsync(TimeSpan.FromSeconds(10));
         Assert.InRange(byTheMiddle, 0, 400);
     }
@@ -41,10 +42,10 @@ public sealed class SimulatedProviderTests
         var provider = Provider(new ProviderFaults { LatencyMs = 10, PeakLatencyMs = 5_000, PeakRatio = 0.2 });
         var calls = Enumerable.Range(0, 1_000)
             .Select(id => provider.ExecuteAsync(Calls.Charge(id), CancellationToken.None)).ToArray();
-        _time.Advance(4_999);
+        time.Advance(4_999);
         // 200 expected; continuations may lag behind the clock, so only too many completed is a failure here.
         Assert.InRange(calls.Count(call => !call.IsCompleted), 150, 1_000);
-        _time.Advance(1);
+        time.Advance(1);
         await Task.WhenAll(calls).WaitAsync(TimeSpan.FromSeconds(10));
     }
 
@@ -92,8 +93,8 @@ public sealed class SimulatedProviderTests
     public async Task Whatever_was_answered_is_in_the_journal()
     {
         using var scratch = new ScratchDirectory();
-        var book = new ProviderBook(_time, new ProviderJournal(scratch.File("book")));
-        var provider = new SimulatedProvider(book, new SimulationSettings(), _time, new Random(1));
+        var book = new ProviderBook(time, new ProviderJournal(scratch.File("book")));
+        var provider = new SimulatedProvider(book, new SimulationSettings(), time, new Random(1));
         await Parallel.ForEachAsync(Enumerable.Range(0, 2_000), async (id, cancel) =>
         {
             Assert.Equal(ProviderVerdict.Approved, (await Execute(provider, id)).Verdict);
@@ -101,7 +102,7 @@ public sealed class SimulatedProviderTests
         var length = new FileInfo(scratch.File("book")).Length;
         book.Dispose();
         Assert.Equal(8 + (2_000 * BookLine.Bytes), length);
-        using var again = new ProviderBook(_time, new ProviderJournal(scratch.File("book")));
+        using var again = new ProviderBook(time, new ProviderJournal(scratch.File("book")));
         Assert.Equal(2_000, again.Count);
     }
 
@@ -109,8 +110,8 @@ public sealed class SimulatedProviderTests
     public async Task Nothing_is_answered_that_could_not_be_written()
     {
         using var scratch = new ScratchDirectory();
-        using var book = new ProviderBook(_time, new ProviderJournal(scratch.File("book"), lineCountMax: 1));
-        var provider = new SimulatedProvider(book, new SimulationSettings(), _time, new Random(1));
+        using var book = new ProviderBook(time, new ProviderJournal(scratch.File("book"), lineCountMax: 1));
+        var provider = new SimulatedProvider(book, new SimulationSettings(), time, new Random(1));
         var expected = new ProviderAnswer(ProviderVerdict.Unknown, "journal_unwritten");
         Assert.Equal(ProviderVerdict.Approved, (await Execute(provider, 1)).Verdict);
         Assert.Equal(expected, await Execute(provider, 2));
@@ -125,34 +126,34 @@ public sealed class SimulatedProviderTests
         Assert.Equal("WALLET", wallet.Name);
         Assert.Equal(ProviderVerdict.Approved, (await Execute(wallet, 1)).Verdict);
         var found = await wallet.FindAsync(Calls.Id(1), CancellationToken.None);
-        Assert.Equal(ProviderBook.NeverSeen, found.Reason);
+        Assert.Equal(ProviderAnswer.NeverSeen, found.Reason);
     }
 
     [Fact]
     public void Settings_out_of_range_are_all_named_at_once()
     {
-        Assert.Empty(new ProviderSettings().Problems());
-        var problems = new ProviderSettings
+        var given = new Dictionary<string, string>
         {
-            Gateway = GatewayKind.Http,
-            HttpUrl = "ftp://x",
-            HttpConnections = 0,
-            CallTimeoutMs = 99,
-            SimulatedFaults = new ProviderFaults { LatencyMs = -1 },
-            Breaker = new CircuitBreakerSettings { OpenMs = 1 },
-        }.Problems().ToList();
-        foreach (var name in (string[])["Http:Url", "Http:Connections", "CallTimeoutMs", "latencyMs", "Breaker:OpenMs"])
-        {
-            Assert.Contains(problems, problem => problem.Contains(name, StringComparison.Ordinal));
-        }
+            ["Providers:Gateway"] = "http",
+            ["Providers:Http:Url"] = "ftp://x",
+            ["Providers:Http:Connections"] = "0",
+            ["Providers:CallTimeoutMs"] = "99",
+            ["Providers:Simulated:LatencyMs"] = "-1",
+            ["Providers:Breaker:OpenMs"] = "1",
+        };
+        var (_, errors) = Calls.ReadSettings(given);
+        Assert.Equal(given.Keys.Skip(1).Order(), errors.Select(error => error.Split(' ')[0]).Order());
+        var (defaults, none) = Calls.ReadSettings([]);
+        Assert.Empty(none);
+        Assert.Equal(new ProviderSettings { HttpUrl = "" }, defaults);
     }
 
     private static Task<ProviderAnswer> Execute(IPaymentProvider provider, int id) =>
         provider.ExecuteAsync(Calls.Charge(id), CancellationToken.None);
 
     private SimulatedProvider Provider(ProviderFaults faults, ulong seed = 0) => new(
-        new ProviderBook(_time),
+        new ProviderBook(time),
         new SimulationSettings { Faults = faults, DeclineSeed = seed, CallTimeoutMs = 30_000 },
-        _time,
+        time,
         new Random(1));
 }

@@ -1,17 +1,26 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
+using Floodgate.Access;
+using Floodgate.Payment.Charges.Providers.Simulated;
 using Microsoft.AspNetCore.Http;
 
-namespace Floodgate.Payment.Charges.Providers;
+namespace Floodgate.Payment.Charges.Providers.Http;
 
-/// <summary>The routes of the stand-alone provider. Bad input gets a problem+json that says what to do.</summary>
+/// <summary>The routes of the stand-alone provider. Bad input gets a problem that says what to do.</summary>
 internal sealed class ProviderHttp(SimulatedProvider provider)
 {
     private const int BodyBytesMax = 4_096;
     private const int LimitMax = 1_000;
     private const int LimitDefault = 100;
     private const string ChargesSlash = "/charges/";
+
+    // What the client reads by their codes.
+    private static readonly ProblemKind NeverSeen = new(
+        404, ProviderAnswer.NeverSeen, "No call with this id was ever carried out or declined.");
+
+    private static readonly ProblemKind IdReused = new(
+        409, ProviderAnswer.IdReused, "This id belongs to a call with other content.");
 
     /// <summary>Answers one request; the only handler of the server, so the routing is plain to see.</summary>
     public async Task AnswerAsync(HttpContext http)
@@ -25,19 +34,26 @@ internal sealed class ProviderHttp(SimulatedProvider provider)
                 ("GET", "/statement") => ShowStatementAsync(http),
                 ("GET", "/faults") => ShowFaultsAsync(http),
                 ("PUT", "/faults") => SetFaultsAsync(http),
-                ("GET", "/health/live") => Write(http, 200, WriteLive),
+                ("GET", "/health/live") => Write(http, WriteLive),
                 ("GET", _) when path.StartsWith(ChargesSlash, StringComparison.Ordinal) =>
                     FindAsync(http, path[ChargesSlash.Length..]),
-                (_, "/charges" or "/statement" or "/faults") => Refuse(
-                    http, new(405, "method_not_allowed", "This address does not take this method.")),
-                _ => Refuse(http, new(404, "unknown_route",
-                    "There are POST /charges, GET /charges/{id}, GET /statement and GET or PUT /faults.")),
+                (_, "/charges") => RefuseMethod(http, "POST"),
+                (_, "/statement") => RefuseMethod(http, "GET"),
+                (_, "/faults") => RefuseMethod(http, "GET, PUT"),
+                _ => Problem.WriteAsync(http, Problems.NotFound,
+                    "There are POST /charges, GET /charges/{id}, GET /statement and GET or PUT /faults."),
             };
             await answered;
         }
         catch (BadHttpRequestException bad)
         {
-            await Refuse(http, new(bad.StatusCode, "bad_request", bad.Message));
+            var kind = bad.StatusCode switch
+            {
+                413 => Problems.BodyTooLarge,
+                408 => Problems.RequestTimeout,
+                _ => Problems.BadRequest,
+            };
+            await Problem.WriteAsync(http, kind, bad.Message);
         }
     }
 
@@ -46,7 +62,7 @@ internal sealed class ProviderHttp(SimulatedProvider provider)
         var (call, problem) = await ReadBodyAsync(http, ProviderJson.ReadCall);
         if (call is null)
         {
-            await Refuse(http, Invalid(problem));
+            await Problem.WriteAsync(http, Problems.InvalidBody, problem);
             return;
         }
 
@@ -59,11 +75,10 @@ internal sealed class ProviderHttp(SimulatedProvider provider)
                     : ShowLine(http, call.Id));
                 break;
             case { Verdict: ProviderVerdict.NotReached }:
-                await Refuse(http, Unavailable(answer));
+                await RefuseForNow(http, answer);
                 break;
-            case { Reason: ProviderBook.IdReused }:
-                await Refuse(http, new(409, ProviderBook.IdReused,
-                    "This id belongs to a call with other content; use a new id, or GET /charges/{id}."));
+            case { Reason: ProviderAnswer.IdReused }:
+                await Problem.WriteAsync(http, IdReused, "Use a new id, or GET /charges/{id}.");
                 break;
             default:
                 // A time-out after success: the client must be left without any answer.
@@ -76,7 +91,7 @@ internal sealed class ProviderHttp(SimulatedProvider provider)
     {
         if (!Guid.TryParseExact(text, "D", out var id))
         {
-            await Refuse(http, Invalid("The id in the address must be a UUID."));
+            await RefuseParameter(http, "The id in the address must be a UUID.");
             return;
         }
 
@@ -84,9 +99,9 @@ internal sealed class ProviderHttp(SimulatedProvider provider)
         await (answer.Verdict switch
         {
             ProviderVerdict.Approved or ProviderVerdict.Declined => ShowLine(http, id),
-            ProviderVerdict.NotReached => Refuse(
-                http, new(404, ProviderBook.NeverSeen, "No call with this id was ever carried out or declined.")),
-            _ => Refuse(http, Unavailable(answer)),
+            ProviderVerdict.NotReached => Problem.WriteAsync(
+                http, NeverSeen, "Make the call again under this id: it is carried out once, however late its twin."),
+            _ => RefuseForNow(http, answer),
         });
     }
 
@@ -98,7 +113,7 @@ internal sealed class ProviderHttp(SimulatedProvider provider)
         var unknown = query.Keys.FirstOrDefault(key => key is not ("limit" or "starting_after"));
         if (unknown is not null)
         {
-            await Refuse(http, Invalid($"'{unknown}' is unknown; there are limit and starting_after."));
+            await RefuseParameter(http, $"'{unknown}' is unknown; there are limit and starting_after.");
             return;
         }
 
@@ -106,7 +121,7 @@ internal sealed class ProviderHttp(SimulatedProvider provider)
             && !(int.TryParse(limitText, NumberStyles.None, CultureInfo.InvariantCulture, out limit)
                 && limit is >= 1 and <= LimitMax))
         {
-            await Refuse(http, Invalid($"limit must be a whole number from 1 to {LimitMax}."));
+            await RefuseParameter(http, $"limit must be a whole number from 1 to {LimitMax}.");
             return;
         }
 
@@ -117,11 +132,11 @@ internal sealed class ProviderHttp(SimulatedProvider provider)
 
         if (provider.Book.Statement(startingAfter, limit) is not { } page)
         {
-            await Refuse(http, Invalid("starting_after must be the id of a line of this statement."));
+            await RefuseParameter(http, "starting_after must be the id of a line of this statement.");
             return;
         }
 
-        await Write(http, 200, json => ProviderJson.WriteStatement(json, page.Lines, page.HasMore));
+        await Write(http, json => ProviderJson.WriteStatement(json, page.Lines, page.HasMore));
     }
 
     private async Task SetFaultsAsync(HttpContext http)
@@ -130,7 +145,7 @@ internal sealed class ProviderHttp(SimulatedProvider provider)
             http, body => (ProviderFaults.TryParse(body, out var parsed, out var wrong) ? parsed : null, wrong));
         if (faults is null)
         {
-            await Refuse(http, Invalid(problem));
+            await Problem.WriteAsync(http, Problems.InvalidBody, problem);
             return;
         }
 
@@ -146,7 +161,7 @@ internal sealed class ProviderHttp(SimulatedProvider provider)
 
     // The line was settled before the provider answered.
     private Task ShowLine(HttpContext http, Guid id) => provider.Book.Find(id) is { } found
-        ? Write(http, 200, json => ProviderJson.WriteLine(json, found.Line))
+        ? Write(http, json => ProviderJson.WriteLine(json, found.Line))
         : throw new InvalidOperationException("A provider's answer must be in its book.");
 
     private static Task ShowOutcome(HttpContext http, ProviderAnswer answer)
@@ -163,10 +178,20 @@ internal sealed class ProviderHttp(SimulatedProvider provider)
         return Task.CompletedTask;
     }
 
-    private static Refusal Invalid(string detail) => new(400, "invalid_request", detail);
+    private static Task RefuseMethod(HttpContext http, string allowed)
+    {
+        http.Response.Headers.Allow = allowed;
+        return Problem.WriteAsync(http, Problems.MethodNotAllowed, $"This address takes {allowed}.");
+    }
 
-    private static Refusal Unavailable(ProviderAnswer answer) => new(
-        503, answer.Reason ?? "unavailable", "The provider takes no calls now; the call had no effect. Try again.");
+    private static Task RefuseParameter(HttpContext http, string detail) =>
+        Problem.WriteAsync(http, Problems.InvalidParameter, detail);
+
+    private static Task RefuseForNow(HttpContext http, ProviderAnswer answer) => Problem.WriteAsync(
+        http,
+        Problems.Unavailable,
+        $"The provider takes no calls now ({answer.Reason}); the call had no effect. Try again.",
+        retryAfterSeconds: 1);
 
     private static async Task<(T? Read, string Problem)> ReadBodyAsync<T>(
         HttpContext http,
@@ -194,25 +219,6 @@ internal sealed class ProviderHttp(SimulatedProvider provider)
         }
     }
 
-    private static Task Refuse(HttpContext http, Refusal refusal)
-    {
-        if (refusal.Status == 503)
-        {
-            http.Response.Headers.RetryAfter = "1";
-        }
-
-        return Write(http, refusal.Status, json =>
-        {
-            json.WriteStartObject();
-            json.WriteString("type"u8, "about:blank"u8);
-            json.WriteString("title"u8, refusal.Code.Replace('_', ' '));
-            json.WriteNumber("status"u8, refusal.Status);
-            json.WriteString("detail"u8, refusal.Detail);
-            json.WriteString("code"u8, refusal.Code);
-            json.WriteEndObject();
-        });
-    }
-
     private static void WriteLive(Utf8JsonWriter json)
     {
         json.WriteStartObject();
@@ -221,14 +227,11 @@ internal sealed class ProviderHttp(SimulatedProvider provider)
     }
 
     // The server sends what is written, together with the end of the answer, when the handler returns.
-    private static Task Write(HttpContext http, int status, Action<Utf8JsonWriter> write)
+    private static Task Write(HttpContext http, Action<Utf8JsonWriter> write)
     {
-        http.Response.StatusCode = status;
-        http.Response.ContentType = status < 400 ? "application/json" : "application/problem+json";
+        http.Response.ContentType = "application/json";
         using var json = new Utf8JsonWriter(http.Response.BodyWriter);
         write(json);
         return Task.CompletedTask;
     }
-
-    private sealed record Refusal(int Status, string Code, string Detail);
 }

@@ -3,9 +3,10 @@ using System.Buffers.Text;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Floodgate.Payment.Charges.Providers.Simulated;
 using Floodgate.Vocabulary;
 
-namespace Floodgate.Payment.Charges.Providers;
+namespace Floodgate.Payment.Charges.Providers.Http;
 
 /// <summary>The JSON that a provider over HTTP and its client exchange, read and written without reflection.</summary>
 internal static class ProviderJson

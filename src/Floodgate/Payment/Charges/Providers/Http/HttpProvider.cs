@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Net;
 using System.Net.Http.Headers;
 
-namespace Floodgate.Payment.Charges.Providers;
+namespace Floodgate.Payment.Charges.Providers.Http;
 
 /// <summary>Where a provider over HTTP is and how it is called.</summary>
 internal sealed record HttpProviderSettings(Uri Url)
@@ -38,28 +38,28 @@ internal sealed class HttpProvider : IPaymentProvider, IDisposable
     private const int LeavingMax = 256;
     private const string TimedOut = "timed_out";
 
-    private readonly HttpProviderSettings _settings;
-    private readonly TimeProvider _time;
-    private readonly Uri _charges;
-    private readonly Lane[] _lanes;
-    private uint _next;
+    private readonly HttpProviderSettings settings;
+    private readonly TimeProvider time;
+    private readonly Uri charges;
+    private readonly Lane[] lanes;
+    private uint next;
 
     /// <summary>A client that connects with its first call. Dispose of it when no call is under way.</summary>
     public HttpProvider(HttpProviderSettings settings, TimeProvider time)
     {
-        (_settings, _time) = (settings, time);
-        _charges = new Uri(settings.Url, "/charges");
+        (this.settings, this.time) = (settings, time);
+        charges = new Uri(settings.Url, "/charges");
         // A handler per connection: one handler alone would open the second connection only when the first is full.
-        _lanes = [.. Enumerable.Range(0, settings.Connections).Select(_ => new Lane(Handler(settings)))];
+        lanes = [.. Enumerable.Range(0, settings.Connections).Select(_ => new Lane(Handler(settings)))];
     }
 
     /// <inheritdoc/>
-    public string Name => _settings.Name;
+    public string Name => settings.Name;
 
     /// <inheritdoc/>
     public Task<ProviderAnswer> ExecuteAsync(ProviderCall call, CancellationToken cancel)
     {
-        var request = Request(HttpMethod.Post, _charges);
+        var request = Request(HttpMethod.Post, charges);
         // The answer then fits in the headers: a body costs the framework 16 KB a response while a burst comes in.
         request.Headers.TryAddWithoutValidation("prefer", ProviderJson.ReturnMinimal);
         request.Content = new CallContent(ProviderJson.WriteCall(call));
@@ -69,10 +69,10 @@ internal sealed class HttpProvider : IPaymentProvider, IDisposable
     /// <inheritdoc/>
     public async Task<ProviderAnswer> FindAsync(Guid callId, CancellationToken cancel)
     {
-        var request = Request(HttpMethod.Get, new Uri(_charges, $"/charges/{callId:D}"));
+        var request = Request(HttpMethod.Get, new Uri(charges, $"/charges/{callId:D}"));
         var answer = await AskAsync(request, VerdictOfQuestion, cancel);
         // A question that did not get through says nothing about the call.
-        return answer is { Verdict: ProviderVerdict.NotReached, Reason: not ProviderBook.NeverSeen }
+        return answer is { Verdict: ProviderVerdict.NotReached, Reason: not ProviderAnswer.NeverSeen }
             ? Unknown(answer.Reason ?? "not_connected")
             : answer;
     }
@@ -80,7 +80,7 @@ internal sealed class HttpProvider : IPaymentProvider, IDisposable
     /// <summary>Closes the connections.</summary>
     public void Dispose()
     {
-        foreach (var lane in _lanes)
+        foreach (var lane in lanes)
         {
             lane.Dispose();
         }
@@ -114,14 +114,14 @@ internal sealed class HttpProvider : IPaymentProvider, IDisposable
         CancellationToken cancel)
     {
         using var timeout = new CancellationTokenSource(
-            TimeSpan.FromMilliseconds(_settings.CallTimeoutMs), _time);
+            TimeSpan.FromMilliseconds(settings.CallTimeoutMs), time);
         using var registration = cancel.UnsafeRegister(
             static source => ((CancellationTokenSource)source!).Cancel(), timeout);
         try
         {
             using (request)
             {
-                var lane = _lanes[Interlocked.Increment(ref _next) % (uint)_lanes.Length];
+                var lane = lanes[Interlocked.Increment(ref next) % (uint)lanes.Length];
                 using var response = await lane.SendAsync(request, timeout.Token);
                 if (response is null)
                 {
@@ -187,7 +187,7 @@ internal sealed class HttpProvider : IPaymentProvider, IDisposable
     {
         200 => ProviderJson.ReadAnswer(body.Span),
         400 or 422 => new ProviderAnswer(ProviderVerdict.Declined, "rejected"),
-        409 when ProviderJson.ReadCode(body.Span) == ProviderBook.IdReused => Unknown(ProviderBook.IdReused),
+        409 when ProviderJson.ReadCode(body.Span) == ProviderAnswer.IdReused => Unknown(ProviderAnswer.IdReused),
         408 or 409 => Unknown($"http_{status}"),
         503 or (> 400 and < 500) => NotReached($"http_{status}"),
         _ => Unknown($"http_{status}"),
@@ -197,7 +197,7 @@ internal sealed class HttpProvider : IPaymentProvider, IDisposable
     private static ProviderAnswer VerdictOfQuestion(int status, ReadOnlyMemory<byte> body) => status switch
     {
         200 => ProviderJson.ReadAnswer(body.Span),
-        404 when ProviderJson.ReadCode(body.Span) == ProviderBook.NeverSeen => NotReached(ProviderBook.NeverSeen),
+        404 when ProviderJson.ReadCode(body.Span) == ProviderAnswer.NeverSeen => NotReached(ProviderAnswer.NeverSeen),
         _ => Unknown($"http_{status}"),
     };
 
@@ -211,20 +211,20 @@ internal sealed class HttpProvider : IPaymentProvider, IDisposable
     /// </summary>
     private sealed class Lane(SocketsHttpHandler handler) : IDisposable
     {
-        private readonly HttpMessageInvoker _invoker = new(handler);
-        private readonly SemaphoreSlim _leaving = new(LeavingMax);
+        private readonly HttpMessageInvoker invoker = new(handler);
+        private readonly SemaphoreSlim leaving = new(LeavingMax);
 
         /// <summary>The response to the request; null when time was over before anything of it was sent.</summary>
         public async Task<HttpResponseMessage?> SendAsync(HttpRequestMessage request, CancellationToken cancel)
         {
             if (request.Content is not CallContent content)
             {
-                return await _invoker.SendAsync(request, cancel);
+                return await invoker.SendAsync(request, cancel);
             }
 
             try
             {
-                await _leaving.WaitAsync(cancel);
+                await leaving.WaitAsync(cancel);
             }
             catch (OperationCanceledException)
             {
@@ -233,8 +233,8 @@ internal sealed class HttpProvider : IPaymentProvider, IDisposable
 
             try
             {
-                content.Left = _leaving;
-                return await _invoker.SendAsync(request, cancel);
+                content.Left = leaving;
+                return await invoker.SendAsync(request, cancel);
             }
             finally
             {
@@ -244,38 +244,38 @@ internal sealed class HttpProvider : IPaymentProvider, IDisposable
 
         public void Dispose()
         {
-            _invoker.Dispose();
-            _leaving.Dispose();
+            invoker.Dispose();
+            leaving.Dispose();
         }
     }
 
     private sealed class CallContent : HttpContent
     {
-        private readonly ReadOnlyMemory<byte> _body;
-        private SemaphoreSlim? _left;
+        private readonly ReadOnlyMemory<byte> body;
+        private SemaphoreSlim? left;
 
         public CallContent(ReadOnlyMemory<byte> body)
         {
-            _body = body;
+            this.body = body;
             Headers.ContentType = Json;
         }
 
         /// <summary>Released once, when the body has been written or the call is over.</summary>
         public SemaphoreSlim Left
         {
-            set => _left = value;
+            set => left = value;
         }
 
         private static MediaTypeHeaderValue Json { get; } = new("application/json");
 
-        public void ReportLeft() => Interlocked.Exchange(ref _left, null)?.Release();
+        public void ReportLeft() => Interlocked.Exchange(ref left, null)?.Release();
 
         protected override async Task SerializeToStreamAsync(
             Stream stream,
             TransportContext? context,
             CancellationToken cancel)
         {
-            await stream.WriteAsync(_body, cancel);
+            await stream.WriteAsync(body, cancel);
             ReportLeft();
         }
 
@@ -284,7 +284,7 @@ internal sealed class HttpProvider : IPaymentProvider, IDisposable
 
         protected override bool TryComputeLength(out long length)
         {
-            length = _body.Length;
+            length = body.Length;
             return true;
         }
     }

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Floodgate.Payment.Charges.Providers;
+namespace Floodgate.Payment.Charges.Providers.Simulated;
 
 /// <summary>
 /// Finds a line by a key that the line itself holds, in about eight bytes a line: open addressing over line numbers.
@@ -13,14 +13,14 @@ internal sealed class BookIndex(Func<int, Guid> keyOf)
     private const int SegmentCount = 64;
 
     // A slot holds a line number plus one; zero is empty. Lengths are powers of two.
-    private readonly int[][] _segments = [.. Enumerable.Range(0, SegmentCount).Select(_ => new int[16])];
-    private readonly int[] _used = new int[SegmentCount];
+    private readonly int[][] segments = [.. Enumerable.Range(0, SegmentCount).Select(_ => new int[16])];
+    private readonly int[] used = new int[SegmentCount];
 
     /// <summary>The number of the line with this key, or -1.</summary>
     public int Find(Guid key)
     {
         var hash = Hash(key);
-        var slots = _segments[hash % SegmentCount];
+        var slots = segments[hash % SegmentCount];
         for (var at = Home(hash, slots); slots[at] != 0; at = (at + 1) & (slots.Length - 1))
         {
             if (keyOf(slots[at] - 1) == key)
@@ -37,18 +37,18 @@ internal sealed class BookIndex(Func<int, Guid> keyOf)
     {
         var hash = Hash(keyOf(line));
         var segment = (int)(hash % SegmentCount);
-        if (_used[segment] >= _segments[segment].Length / 4 * 3)
+        if (used[segment] >= segments[segment].Length / 4 * 3)
         {
             Grow(segment);
         }
 
-        Put(_segments[segment], hash, line);
-        _used[segment]++;
+        Put(segments[segment], hash, line);
+        used[segment]++;
     }
 
     private void Grow(int segment)
     {
-        var old = _segments[segment];
+        var old = segments[segment];
         var slots = new int[old.Length * 2];
         foreach (var slot in old)
         {
@@ -58,7 +58,7 @@ internal sealed class BookIndex(Func<int, Guid> keyOf)
             }
         }
 
-        _segments[segment] = slots;
+        segments[segment] = slots;
     }
 
     private static void Put(int[] slots, ulong hash, int line)

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Net;
+using Floodgate.Payment.Charges.Providers.Simulated;
 using Floodgate.Vocabulary;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
@@ -9,7 +10,7 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
-namespace Floodgate.Payment.Charges.Providers;
+namespace Floodgate.Payment.Charges.Providers.Http;
 
 /// <summary>How <c>floodgate provider</c> is started.</summary>
 internal sealed record ProviderServerOptions
@@ -39,11 +40,11 @@ internal sealed class ProviderServer : IAsyncDisposable
 {
     private const int StreamsPerConnectionMax = 50_000;
 
-    private readonly WebApplication _app;
+    private readonly WebApplication app;
 
     private ProviderServer(WebApplication app, SimulatedProvider provider)
     {
-        (_app, Provider) = (app, provider);
+        (this.app, Provider) = (app, provider);
         // In the order of listening: HTTP/2 alone first.
         var addresses = app.Services.GetRequiredService<IServer>()
             .Features.Get<IServerAddressesFeature>()?.Addresses.ToArray() ?? [];
@@ -123,7 +124,7 @@ internal sealed class ProviderServer : IAsyncDisposable
     /// <summary>Stops listening, cuts what is under way after a moment and closes the journal.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _app.DisposeAsync();
+        await app.DisposeAsync();
         Provider.Book.Dispose();
     }
 

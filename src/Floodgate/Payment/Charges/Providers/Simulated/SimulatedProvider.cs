@@ -1,4 +1,4 @@
-namespace Floodgate.Payment.Charges.Providers;
+namespace Floodgate.Payment.Charges.Providers.Simulated;
 
 /// <summary>What a simulated provider is besides its book and its faults.</summary>
 internal sealed record SimulationSettings
@@ -32,9 +32,9 @@ internal sealed class SimulatedProvider(
     TimeProvider time,
     Random random) : IPaymentProvider
 {
-    private readonly ulong _drawSeed = (ulong)random.NextInt64();
-    private ulong _draws;
-    private ProviderFaults _faults = settings.Faults;
+    private readonly ulong drawSeed = (ulong)random.NextInt64();
+    private ulong draws;
+    private ProviderFaults current = settings.Faults;
 
     /// <inheritdoc/>
     public string Name => settings.Name;
@@ -45,8 +45,8 @@ internal sealed class SimulatedProvider(
     /// <summary>The faults from now on; calls that already wait keep the latency they drew.</summary>
     public ProviderFaults Faults
     {
-        get => Volatile.Read(ref _faults);
-        set => Volatile.Write(ref _faults, value);
+        get => Volatile.Read(ref current);
+        set => Volatile.Write(ref current, value);
     }
 
     /// <inheritdoc/>
@@ -84,7 +84,7 @@ internal sealed class SimulatedProvider(
 
         // Looked up after the latency: an answer that was true a second ago is not good enough for "never seen".
         return book.Find(callId) is not { } found
-            ? new ProviderAnswer(ProviderVerdict.NotReached, ProviderBook.NeverSeen)
+            ? new ProviderAnswer(ProviderVerdict.NotReached, ProviderAnswer.NeverSeen)
             : IsSettled(found.Number) ? found.Line.Answer : Unsettled;
     }
 
@@ -141,5 +141,5 @@ internal sealed class SimulatedProvider(
 
     private bool Happens(double ratio) => ratio > 0 && Chance.Hits(ratio, Draw());
 
-    private ulong Draw() => Chance.Mix(_drawSeed + Chance.Mix(Interlocked.Increment(ref _draws)));
+    private ulong Draw() => Chance.Mix(drawSeed + Chance.Mix(Interlocked.Increment(ref draws)));
 }

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Floodgate.Payment.Charges.Providers;
+namespace Floodgate.Payment.Charges.Providers.Simulated;
 
 /// <summary>
 /// The provider's lines in an append-only file, so that its memory survives kill -9 of the process: what was handed to
@@ -11,17 +11,17 @@ internal sealed class ProviderJournal : IDisposable
 {
     private const int LinesPerRead = 4096;
 
-    private readonly int _lineCountMax;
-    private readonly Microsoft.Win32.SafeHandles.SafeFileHandle _file;
+    private readonly int lineCountMax;
+    private readonly Microsoft.Win32.SafeHandles.SafeFileHandle file;
 
     // Under the book's lock: lines that are not in the file yet.
-    private readonly List<BookLine> _pending = [];
+    private readonly List<BookLine> pending = [];
 
     // Under the write gate: the list that is being written, and the length of the file up to its last whole line.
-    private readonly Lock _writeGate = new();
-    private readonly List<BookLine> _writing = [];
-    private long _length;
-    private int _written;
+    private readonly Lock writeGate = new();
+    private readonly List<BookLine> writing = [];
+    private long length;
+    private int written;
 
     /// <summary>
     /// Opens or creates the file. Throws IOException when another process has it open, and
@@ -29,24 +29,24 @@ internal sealed class ProviderJournal : IDisposable
     /// </summary>
     public ProviderJournal(string path, int lineCountMax = ProviderBook.LineCountMax)
     {
-        _lineCountMax = lineCountMax;
-        _file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        if (RandomAccess.GetLength(_file) < Magic.Length)
+        this.lineCountMax = lineCountMax;
+        file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        if (RandomAccess.GetLength(file) < Magic.Length)
         {
             // New, or killed while the first bytes were written: no line can have been answered.
-            RandomAccess.SetLength(_file, 0);
-            RandomAccess.Write(_file, Magic, 0);
+            RandomAccess.SetLength(file, 0);
+            RandomAccess.Write(file, Magic, 0);
         }
 
         Span<byte> magic = stackalloc byte[Magic.Length];
-        RandomAccess.Read(_file, magic, 0);
+        RandomAccess.Read(file, magic, 0);
         if (!magic.SequenceEqual(Magic))
         {
-            _file.Dispose();
+            file.Dispose();
             throw new InvalidDataException($"{path} is not a provider journal; name another file or remove it.");
         }
 
-        _length = Magic.Length;
+        length = Magic.Length;
     }
 
     private static ReadOnlySpan<byte> Magic => "FGBOOK1\n"u8;
@@ -67,20 +67,20 @@ internal sealed class ProviderJournal : IDisposable
                 if (!line.IsPlausible)
                 {
                     throw new InvalidDataException(
-                        $"The provider journal holds bytes that are no line, after line {_written}; remove the file.");
+                        $"The provider journal holds bytes that are no line, after line {written}; remove the file.");
                 }
 
                 take(line);
-                _written++;
+                written++;
             }
 
-            _length += (long)whole * BookLine.Bytes;
+            length += (long)whole * BookLine.Bytes;
         }
         while (whole == LinesPerRead);
     }
 
     /// <summary>Adds a line that <see cref="WriteThrough"/> will write. The caller holds the book's lock.</summary>
-    public void Append(BookLine line) => _pending.Add(line);
+    public void Append(BookLine line) => pending.Add(line);
 
     /// <summary>
     /// Returns when the line with this number is in the file; whoever comes first writes for all. Throws IOException
@@ -88,41 +88,41 @@ internal sealed class ProviderJournal : IDisposable
     /// </summary>
     public void WriteThrough(int line, Lock bookGate)
     {
-        if (Volatile.Read(ref _written) > line)
+        if (Volatile.Read(ref written) > line)
         {
             return;
         }
 
-        lock (_writeGate)
+        lock (writeGate)
         {
-            if (_written > line)
+            if (written > line)
             {
                 return;
             }
 
             // Behind the lines of a failed try, if there was one.
             TakePending(bookGate);
-            if (_written + _writing.Count > _lineCountMax)
+            if (written + writing.Count > lineCountMax)
             {
-                throw new IOException($"The provider's journal holds {_lineCountMax} lines and takes no more.");
+                throw new IOException($"The provider's journal holds {lineCountMax} lines and takes no more.");
             }
 
-            RandomAccess.Write(_file, MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(_writing)), _length);
-            _length += (long)_writing.Count * BookLine.Bytes;
-            Volatile.Write(ref _written, _written + _writing.Count);
-            _writing.Clear();
+            RandomAccess.Write(file, MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(writing)), length);
+            length += (long)writing.Count * BookLine.Bytes;
+            Volatile.Write(ref written, written + writing.Count);
+            writing.Clear();
         }
     }
 
     /// <summary>Closes the file. Lines that no answer waited for are lost, as by a kill.</summary>
-    public void Dispose() => _file.Dispose();
+    public void Dispose() => file.Dispose();
 
     private void TakePending(Lock bookGate)
     {
         lock (bookGate)
         {
-            _writing.AddRange(_pending);
-            _pending.Clear();
+            writing.AddRange(pending);
+            pending.Clear();
         }
     }
 
@@ -131,7 +131,7 @@ internal sealed class ProviderJournal : IDisposable
         var filled = 0;
         while (filled < into.Length)
         {
-            var read = RandomAccess.Read(_file, into[filled..], _length + filled);
+            var read = RandomAccess.Read(file, into[filled..], length + filled);
             if (read == 0)
             {
                 break;

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Floodgate.Vocabulary;
 
-namespace Floodgate.Payment.Charges.Providers;
+namespace Floodgate.Payment.Charges.Providers.Simulated;
 
 /// <summary>What the book says about a call, and which line says so; no line when nothing was recorded.</summary>
 internal readonly record struct Recorded(ProviderAnswer Answer, int? Line);
@@ -16,35 +16,39 @@ internal sealed class ProviderBook : IDisposable
     /// <summary>Lines the book takes; calls beyond it are refused at the door (about 2 GB).</summary>
     public const int LineCountMax = 20_000_000;
 
-    /// <summary>The reason of an answer about an id that is not in the book.</summary>
-    public const string NeverSeen = "never_seen";
-
-    /// <summary>The reason of an answer to a call whose id already belongs to a call with other content.</summary>
-    public const string IdReused = "id_reused";
-
     private const int ChunkBits = 12;
 
-    private readonly TimeProvider _time;
-    private readonly ProviderJournal? _journal;
+    private readonly TimeProvider time;
+    private ProviderJournal? journal;
 
     // Under the gate: the lines in chunks that never move, and the ways to find them.
-    private readonly Lock _gate = new();
-    private readonly List<Entry[]> _chunks = [];
-    private readonly BookIndex _byId;
-    private readonly BookIndex _byPayment;
-    private int _count;
+    private readonly Lock gate = new();
+    private readonly List<Entry[]> chunks = [];
+    private readonly BookIndex byId;
+    private readonly BookIndex byPayment;
+    private int count;
 
     /// <summary>An empty book, or the one that the journal holds. Disposing the book closes the journal.</summary>
     public ProviderBook(TimeProvider time, ProviderJournal? journal = null)
     {
-        (_time, _journal) = (time, journal);
-        _byId = new BookIndex(line => At(line).Line.Id);
-        _byPayment = new BookIndex(line => At(line).Line.PaymentId);
-        journal?.ReadAll(Add);
+        this.time = time;
+        byId = new BookIndex(line => At(line).Line.Id);
+        byPayment = new BookIndex(line => At(line).Line.PaymentId);
+        if (journal is not null)
+        {
+            Keep(journal);
+        }
+    }
+
+    /// <summary>Takes in what the journal holds and from now on writes to it: once, before the first call.</summary>
+    public void Keep(ProviderJournal journal)
+    {
+        this.journal = journal;
+        journal.ReadAll(Add);
     }
 
     /// <summary>Lines in the book.</summary>
-    public int Count => Volatile.Read(ref _count);
+    public int Count => Volatile.Read(ref count);
 
     /// <summary>
     /// Carries out the call once and answers; the same id gets its first answer for ever. In this order:
@@ -54,36 +58,36 @@ internal sealed class ProviderBook : IDisposable
     /// </summary>
     public Recorded Record(ProviderCall call, bool issuerDeclines)
     {
-        lock (_gate)
+        lock (gate)
         {
             // Before every rule: a retry gets its first answer, whatever has changed since.
-            var known = _byId.Find(call.Id);
+            var known = byId.Find(call.Id);
             if (known >= 0)
             {
                 return At(known).Line.IsOf(call)
                     ? new Recorded(At(known).Line.Unpack().Answer, known)
-                    : new Recorded(new ProviderAnswer(ProviderVerdict.Unknown, IdReused), null);
+                    : new Recorded(new ProviderAnswer(ProviderVerdict.Unknown, ProviderAnswer.IdReused), null);
             }
 
-            if (_count >= LineCountMax)
+            if (count >= LineCountMax)
             {
                 return new Recorded(new ProviderAnswer(ProviderVerdict.NotReached, "book_full"), null);
             }
 
-            var line = new BookLine(call, Decide(call, issuerDeclines), UtcInstant.Now(_time));
+            var line = new BookLine(call, Decide(call, issuerDeclines), UtcInstant.Now(time));
             // From here it must succeed.
             Add(line);
-            _journal?.Append(line);
-            return new Recorded(line.Unpack().Answer, _count - 1);
+            journal?.Append(line);
+            return new Recorded(line.Unpack().Answer, count - 1);
         }
     }
 
     /// <summary>The line with this id; null when the id was never seen. Settle it before answering.</summary>
     public (ProviderLine Line, int Number)? Find(Guid id)
     {
-        lock (_gate)
+        lock (gate)
         {
-            var line = _byId.Find(id);
+            var line = byId.Find(id);
             return line < 0 ? null : (At(line).Line.Unpack(), line);
         }
     }
@@ -92,7 +96,7 @@ internal sealed class ProviderBook : IDisposable
     /// Returns when this line, and so every line before it, would survive a kill of the process. Throws IOException
     /// when the journal cannot be written; asking again tries again.
     /// </summary>
-    public void Settle(int line) => _journal?.WriteThrough(line, _gate);
+    public void Settle(int line) => journal?.WriteThrough(line, gate);
 
     /// <summary>
     /// Up to <paramref name="limit"/> lines in the order of recording, from the first or from behind the line with the
@@ -103,16 +107,16 @@ internal sealed class ProviderBook : IDisposable
         List<ProviderLine> lines;
         int end;
         bool hasMore;
-        lock (_gate)
+        lock (gate)
         {
             var first = 0;
-            if (startingAfter is { } id && (first = _byId.Find(id) + 1) == 0)
+            if (startingAfter is { } id && (first = byId.Find(id) + 1) == 0)
             {
                 return null;
             }
 
-            end = Math.Min(_count, first + limit);
-            hasMore = end < _count;
+            end = Math.Min(count, first + limit);
+            hasMore = end < count;
             lines = new List<ProviderLine>(end - first);
             for (var line = first; line < end; line++)
             {
@@ -125,7 +129,7 @@ internal sealed class ProviderBook : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _journal?.Dispose();
+    public void Dispose() => journal?.Dispose();
 
     // A payment's first approved line carries its totals. A second approved authorization or charge of one payment is
     // taken, as a real provider would: only the statement can then show the double charge.
@@ -138,7 +142,7 @@ internal sealed class ProviderBook : IDisposable
             return DeclineReason.InvalidAmount;
         }
 
-        var first = _byPayment.Find(call.PaymentId);
+        var first = byPayment.Find(call.PaymentId);
         var starts = call.Action is ProviderAction.Authorize or ProviderAction.Charge;
         if (first < 0)
         {
@@ -168,24 +172,24 @@ internal sealed class ProviderBook : IDisposable
 
     private void Add(BookLine line)
     {
-        if (_count >> ChunkBits == _chunks.Count)
+        if (count >> ChunkBits == chunks.Count)
         {
-            _chunks.Add(new Entry[1 << ChunkBits]);
+            chunks.Add(new Entry[1 << ChunkBits]);
         }
 
-        At(_count).Line = line;
-        Volatile.Write(ref _count, _count + 1);
-        _byId.Add(_count - 1);
+        At(count).Line = line;
+        Volatile.Write(ref count, count + 1);
+        byId.Add(count - 1);
         if (line.Declined != DeclineReason.None)
         {
             return;
         }
 
-        var first = _byPayment.Find(line.PaymentId);
+        var first = byPayment.Find(line.PaymentId);
         if (first < 0)
         {
-            first = _count - 1;
-            _byPayment.Add(first);
+            first = count - 1;
+            byPayment.Add(first);
         }
 
         Apply(line, ref At(first));
@@ -218,7 +222,7 @@ internal sealed class ProviderBook : IDisposable
             "a provider never gives back more than it took nor takes more than was authorized");
     }
 
-    private ref Entry At(int line) => ref _chunks[line >> ChunkBits][line & ((1 << ChunkBits) - 1)];
+    private ref Entry At(int line) => ref chunks[line >> ChunkBits][line & ((1 << ChunkBits) - 1)];
 
     [StructLayout(LayoutKind.Sequential, Pack = 4)]
     private struct Entry

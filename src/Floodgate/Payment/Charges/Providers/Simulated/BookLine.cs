@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Floodgate.Vocabulary;
 
-namespace Floodgate.Payment.Charges.Providers;
+namespace Floodgate.Payment.Charges.Providers.Simulated;
 
 /// <summary>Why a provider declined; the byte goes into journals, so numbers are never reused.</summary>
 internal enum DeclineReason : byte
@@ -70,45 +70,45 @@ internal readonly struct BookLine
 {
     public const int Bytes = 52;
 
-    private readonly Guid _id;
-    private readonly Guid _paymentId;
-    private readonly long _amountMinor;
-    private readonly long _atMs;
-    private readonly ushort _currency;
-    private readonly byte _action;
-    private readonly byte _declined;
+    private readonly Guid id;
+    private readonly Guid paymentId;
+    private readonly long amountMinor;
+    private readonly long atMs;
+    private readonly ushort currency;
+    private readonly byte action;
+    private readonly byte declined;
 
     public BookLine(ProviderCall call, DeclineReason declined, UtcInstant at)
     {
-        (_id, _paymentId, _amountMinor, _atMs) = (call.Id, call.PaymentId, call.Amount.AmountMinor, at.Ms);
-        _currency = Pack(call.Amount.Currency);
-        _action = (byte)call.Action;
-        _declined = (byte)declined;
+        (id, paymentId, amountMinor, atMs) = (call.Id, call.PaymentId, call.Amount.AmountMinor, at.Ms);
+        currency = Pack(call.Amount.Currency);
+        action = (byte)call.Action;
+        this.declined = (byte)declined;
     }
 
-    public Guid Id => _id;
+    public Guid Id => id;
 
-    public Guid PaymentId => _paymentId;
+    public Guid PaymentId => paymentId;
 
-    public long AmountMinor => _amountMinor;
+    public long AmountMinor => amountMinor;
 
-    public ProviderAction Action => (ProviderAction)_action;
+    public ProviderAction Action => (ProviderAction)action;
 
-    public DeclineReason Declined => (DeclineReason)_declined;
+    public DeclineReason Declined => (DeclineReason)declined;
 
     /// <summary>Whether bytes of a journal can be a line; false for foreign or overwritten bytes.</summary>
     public bool IsPlausible => Action <= ProviderAction.Refund && Declined <= DeclineReason.AboveCaptured
-        && _currency <= Packed('Z', 'Z', 'Z');
+        && currency <= Packed('Z', 'Z', 'Z');
 
-    public bool InCurrencyOf(Money amount) => _currency == Pack(amount.Currency);
+    public bool InCurrencyOf(Money amount) => currency == Pack(amount.Currency);
 
-    public bool IsOf(ProviderCall call) => _id == call.Id && _paymentId == call.PaymentId && Action == call.Action
-        && _amountMinor == call.Amount.AmountMinor && InCurrencyOf(call.Amount);
+    public bool IsOf(ProviderCall call) => id == call.Id && paymentId == call.PaymentId && Action == call.Action
+        && amountMinor == call.Amount.AmountMinor && InCurrencyOf(call.Amount);
 
     public ProviderLine Unpack() => new(
-        new ProviderCall(_id, _paymentId, Action, new Money(_amountMinor, Unpack(_currency))),
+        new ProviderCall(id, paymentId, Action, new Money(amountMinor, Unpack(currency))),
         Declined,
-        new UtcInstant(_atMs));
+        new UtcInstant(atMs));
 
     // Three letters of five bits.
     private static ushort Pack(Currency currency)
