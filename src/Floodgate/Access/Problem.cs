@@ -63,6 +63,12 @@ public static class Problems
     /// <summary>The body is not what the route reads.</summary>
     public static readonly ProblemKind InvalidBody = new(400, "invalid_body", "The body is not valid.");
 
+    /// <summary>A field of the body has a value that it cannot have.</summary>
+    public static readonly ProblemKind InvalidField = new(400, "invalid_field", "A field is not valid.");
+
+    /// <summary>A currency is not one of ISO 4217, in capitals.</summary>
+    public static readonly ProblemKind UnknownCurrency = new(400, "unknown_currency", "The currency is not known.");
+
     /// <summary>A parameter in the path or query is not what the route reads.</summary>
     public static readonly ProblemKind InvalidParameter = new(400, "invalid_parameter", "A parameter is not valid.");
 

@@ -9,10 +9,6 @@ internal static class PaymentProblems
     public static readonly ProblemKind AmountOutOfRange = new(
         400, "amount_out_of_range", "The amount is not one that can be paid.");
 
-    public static readonly ProblemKind UnknownCurrency = new(400, "unknown_currency", "The currency is not known.");
-
-    public static readonly ProblemKind InvalidField = new(400, "invalid_field", "A field is not valid.");
-
     public static readonly ProblemKind MerchantMismatch = new(
         403, "merchant_mismatch", "The key is not one of this merchant.");
 
@@ -80,13 +76,13 @@ internal static class PaymentRequests
 
         if (body.Method is not ("GATEWAY" or "WALLET"))
         {
-            return new(PaymentProblems.InvalidField, "method must be GATEWAY or WALLET.");
+            return new(Problems.InvalidField, "method must be GATEWAY or WALLET.");
         }
 
         var method = Words.Method(body.Method);
         if (method == PaymentMethod.Wallet && body.UserId is null)
         {
-            return new(PaymentProblems.InvalidField, "userId is needed with method WALLET: it names whose wallet.");
+            return new(Problems.InvalidField, "userId is needed with method WALLET: it names whose wallet.");
         }
 
         if (method == PaymentMethod.Wallet && FaultOfWallet(body.UserId) is { } walletFault)
@@ -113,7 +109,7 @@ internal static class PaymentRequests
         if (!Currency.TryParse(body.Currency, out var currency))
         {
             return new(
-                PaymentProblems.UnknownCurrency,
+                Problems.UnknownCurrency,
                 $"{field}.currency must be a code of ISO 4217 in upper case, such as KRW or EUR.");
         }
 
@@ -128,7 +124,7 @@ internal static class PaymentRequests
         text is null || (text.Length is > 0 and <= TextLengthMax && !text.AsSpan().ContainsAnyExceptInRange('!', '~'))
             ? null
             : new(
-                PaymentProblems.InvalidField,
+                Problems.InvalidField,
                 $"{field} must be 1 to {TextLengthMax} printable ASCII characters without spaces.");
 
     /// <summary>
@@ -137,7 +133,7 @@ internal static class PaymentRequests
     /// </summary>
     public static Fault? FaultOfWallet(string? user) => FaultOf("userId", user)
         ?? (user is not null && (user.Contains('/') || user.Contains("%2F", StringComparison.OrdinalIgnoreCase))
-            ? new(PaymentProblems.InvalidField, "userId must not contain a slash where it names a wallet.")
+            ? new(Problems.InvalidField, "userId must not contain a slash where it names a wallet.")
             : null);
 
     /// <summary>How an operation's refusal is answered.</summary>

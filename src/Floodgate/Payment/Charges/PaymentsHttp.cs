@@ -132,7 +132,7 @@ internal sealed class PaymentsHttp(PaymentBook book, PaymentWatch watch, Charges
         if (body.Amount is not null && kind == OperationKind.Void)
         {
             await Problem.WriteAsync(
-                context, PaymentProblems.InvalidField, "A void takes no amount: it gives up the whole authorization.");
+                context, Problems.InvalidField, "A void takes no amount: it gives up the whole authorization.");
             return;
         }
 

@@ -1,0 +1,119 @@
+using System.Collections.Concurrent;
+
+namespace Floodgate.Checkout.Catalog;
+
+/// <summary>
+/// Look-aside cache of rendered answers. What is fresh is given; what is older is given and renewed behind; what is
+/// older than the bound is waited for. One load at a time for each key, however many ask. A change evicts everything:
+/// changes are rare, and an answer that escaped would be wrong for as long as the bound.
+/// </summary>
+/// <remarks>
+/// A load that began before an eviction is not kept: it may have read what the change replaced. When a load fails,
+/// those who wait get its error and nothing is kept, so the database is asked again by the next.
+/// </remarks>
+internal sealed class AnswerCache(CatalogSettings settings, TimeProvider time)
+{
+    private readonly ConcurrentDictionary<string, Entry> entries = new(StringComparer.Ordinal);
+    private long generation;
+
+    /// <summary>Answers given from memory, and loads, since the start.</summary>
+    public (long Hits, long Loads) Counts => (Interlocked.Read(ref hits), Interlocked.Read(ref loads));
+
+    private long hits;
+    private long loads;
+
+    /// <summary>
+    /// The answer of a key: from memory, or from <paramref name="load"/>, which is not cancelled when one who waits
+    /// goes away. Null is an answer too: there is no such thing.
+    /// </summary>
+    public ValueTask<byte[]?> GetAsync(string key, Func<Task<byte[]?>> load)
+    {
+        var entry = entries.GetOrAdd(key, static _ => new Entry());
+        var kept = Volatile.Read(ref entry.Kept);
+        if (kept is not null && kept.Generation == Interlocked.Read(ref generation))
+        {
+            var ageMs = time.GetElapsedTime(kept.LoadedAt).TotalMilliseconds;
+            if (ageMs < settings.StaleMsMax)
+            {
+                Interlocked.Increment(ref hits);
+                if (ageMs >= settings.FreshMs)
+                {
+                    _ = LoadAsync(key, entry, load); // Its error is told to whoever finds nothing kept.
+                }
+
+                return new(kept.Answer);
+            }
+        }
+
+        return new(LoadAsync(key, entry, load));
+    }
+
+    /// <summary>Forgets everything: after the commit of a change, or when another node tells of one.</summary>
+    public void Evict() => Interlocked.Increment(ref generation);
+
+    private Task<byte[]?> LoadAsync(string key, Entry entry, Func<Task<byte[]?>> load)
+    {
+        lock (entry)
+        {
+            var now = Interlocked.Read(ref generation);
+            if (entry.Loading is null || entry.LoadingGeneration != now)
+            {
+                entry.LoadingGeneration = now;
+                entry.Loading = Task.Run(() => LoadOnceAsync(key, entry, now, load));
+            }
+
+            return entry.Loading;
+        }
+    }
+
+    private async Task<byte[]?> LoadOnceAsync(string key, Entry entry, long begunAt, Func<Task<byte[]?>> load)
+    {
+        try
+        {
+            Interlocked.Increment(ref loads);
+            var loadedAt = time.GetTimestamp(); // From before the read: the answer is at least that old.
+            var answer = await load();
+            Volatile.Write(ref entry.Kept, new Kept(answer, loadedAt, begunAt));
+            MakeRoom(key);
+            return answer;
+        }
+        finally
+        {
+            lock (entry)
+            {
+                if (entry.LoadingGeneration == begunAt)
+                {
+                    entry.Loading = null;
+                }
+            }
+        }
+    }
+
+    // Rare: ids that nobody has asked for in a while go, in one sweep that leaves room for a tenth.
+    private void MakeRoom(string newest)
+    {
+        if (entries.Count <= settings.AnswersMax)
+        {
+            return;
+        }
+
+        var oldest = entries.OrderBy(e => e.Value.Kept?.LoadedAt ?? long.MinValue)
+            .Take(entries.Count - (settings.AnswersMax * 9 / 10));
+        foreach (var (key, _) in oldest.Where(e => e.Key != newest).ToList())
+        {
+            entries.TryRemove(key, out _);
+        }
+    }
+
+    private sealed record Kept(byte[]? Answer, long LoadedAt, long Generation);
+
+    private sealed class Entry
+    {
+        // Read by all without the lock.
+        public Kept? Kept;
+
+        // Under the lock of the entry.
+        public Task<byte[]?>? Loading;
+        public long LoadingGeneration;
+    }
+}

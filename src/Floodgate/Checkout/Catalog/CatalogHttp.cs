@@ -1,0 +1,352 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Floodgate.Access;
+using Floodgate.Vocabulary;
+
+namespace Floodgate.Checkout.Catalog;
+
+/// <summary>The refusals of the catalogue; clients branch on the codes.</summary>
+internal static class CatalogProblems
+{
+    public static readonly ProblemKind VersionConflict = new(
+        409, "product_update_conflict", "Somebody changed it since it was read.");
+
+    public static readonly ProblemKind InUse = new(409, "sale_in_use", "The sale has products.");
+
+    public static readonly ProblemKind TierInUse = new(409, "tier_in_use", "Seats have a price that would go away.");
+}
+
+/// <summary>
+/// The routes of the catalogue. What everybody reads comes from memory, at most as old as the settings say.
+/// </summary>
+internal sealed class CatalogHttp
+{
+    private const int PageMax = 1_000;
+
+    private readonly CatalogBook book;
+    private readonly AnswerCache cache;
+    private readonly TimeProvider time;
+
+    public CatalogHttp(CatalogBook book, AnswerCache cache, TimeProvider time)
+    {
+        (this.book, this.cache, this.time) = (book, cache, time);
+        book.Changed += _ => cache.Evict();
+    }
+
+    /// <summary>Registers them.</summary>
+    public void Map(Routes routes)
+    {
+        routes.Map("GET", "/v1/sales", Who.Public, ListSalesAsync);
+        routes.Map("GET", "/v1/sales/{id}", Who.Public, GetSaleAsync);
+        routes.Map("POST", "/v1/sales", Who.MerchantOrAdmin, CreateSaleAsync);
+        routes.Map("PUT", "/v1/sales/{id}", Who.MerchantOrAdmin, ChangeSaleAsync);
+        routes.Map("DELETE", "/v1/sales/{id}", Who.MerchantOrAdmin, DeleteSaleAsync);
+        routes.Map("GET", "/v1/products", Who.Public, ListProductsAsync);
+        routes.Map("GET", "/v1/products/{id}", Who.Public, GetProductAsync);
+        routes.Map("POST", "/v1/products", Who.MerchantOrAdmin, CreateProductAsync);
+        routes.Map("PUT", "/v1/products/{id}", Who.MerchantOrAdmin, ChangeProductAsync);
+        routes.Map("DELETE", "/v1/products/{id}", Who.MerchantOrAdmin, WithdrawAsync);
+    }
+
+    private async Task ListSalesAsync(HttpContext context, Caller caller)
+    {
+        if (await Paging.ReadAsync(context, PageMax) is { } page)
+        {
+            await WriteCachedAsync(context, $"sales {page.Limit} {page.After}", async () =>
+            {
+                var sales = await book.SalesAsync(page.After, page.Limit + 1, default);
+                return Page(sales, page.Limit, (json, sale) => CatalogJson.Write(json, (sale, UtcInstant.Now(time))));
+            });
+        }
+    }
+
+    private async Task GetSaleAsync(HttpContext context, Caller caller)
+    {
+        if (await ReadIdAsync(context) is { } id)
+        {
+            await WriteCachedAsync(context, $"sale {id}", async () => await book.FindSaleAsync(id, default) is { } sale
+                ? Answer.Render((sale, UtcInstant.Now(time)), CatalogJson.Write).ToArray()
+                : null);
+        }
+    }
+
+    private async Task ListProductsAsync(HttpContext context, Caller caller)
+    {
+        Guid? saleId = null;
+        if (context.Request.Query.TryGetValue("saleId", out var text))
+        {
+            if (!Guid.TryParseExact(text, "D", out var id))
+            {
+                await Problem.WriteAsync(context, Problems.InvalidParameter, "saleId must be the id of a sale.");
+                return;
+            }
+
+            saleId = id;
+        }
+
+        if (await Paging.ReadAsync(context, PageMax) is { } page)
+        {
+            await WriteCachedAsync(context, $"products {saleId} {page.Limit} {page.After}", async () =>
+            {
+                var products = await book.ProductsAsync(saleId, page.After, page.Limit + 1, default);
+                return Page(products, page.Limit, CatalogJson.Write);
+            });
+        }
+    }
+
+    private async Task GetProductAsync(HttpContext context, Caller caller)
+    {
+        if (await ReadIdAsync(context) is { } id)
+        {
+            await WriteCachedAsync(context, $"product {id}", async () =>
+                await book.FindAsync(id, default) is { } product
+                    ? Answer.Render(product, CatalogJson.Write).ToArray()
+                    : null);
+        }
+    }
+
+    private async Task CreateSaleAsync(HttpContext context, Caller caller)
+    {
+        if (await IdempotencyKey.ReadAsync(context) is not { } key
+            || await Body.ReadAsync(context, CatalogBodies.Default.SaleBody) is not { } body
+            || !await MayActForAsync(context, caller, body.MerchantId))
+        {
+            return;
+        }
+
+        if (CatalogRequests.Read(body, caller.MerchantId ?? body.MerchantId, out var fault) is not { } terms)
+        {
+            await Problem.WriteAsync(context, Problems.InvalidField, fault!);
+            return;
+        }
+
+        var made = await book.CreateAsync(
+            terms, KeyOf(caller, key, body, CatalogBodies.Default.SaleBody), context.RequestAborted);
+        await AnswerAsync(context, made, created: true);
+    }
+
+    private async Task ChangeSaleAsync(HttpContext context, Caller caller)
+    {
+        if (await ReadIdAsync(context) is not { } id
+            || await Body.ReadAsync(context, CatalogBodies.Default.SaleBody) is not { } body)
+        {
+            return;
+        }
+
+        if (body.Version is not { } version)
+        {
+            await Problem.WriteAsync(context, Problems.InvalidField, "version is needed: the one you read.");
+            return;
+        }
+
+        if (CatalogRequests.Read(body, body.MerchantId, out var fault) is not { } terms)
+        {
+            await Problem.WriteAsync(context, Problems.InvalidField, fault!);
+            return;
+        }
+
+        var changed = await book.UpdateAsync(EditorOf(caller), id, version, terms, context.RequestAborted);
+        await AnswerAsync(context, changed, created: false);
+    }
+
+    private async Task DeleteSaleAsync(HttpContext context, Caller caller)
+    {
+        if (await ReadIdAsync(context) is not { } id || await ReadVersionAsync(context) is not { } version)
+        {
+            return;
+        }
+
+        var outcome = await book.DeleteAsync(EditorOf(caller), id, version, context.RequestAborted);
+        if (outcome == CatalogOutcome.Done)
+        {
+            context.Response.StatusCode = 204;
+            return;
+        }
+
+        await RefuseAsync(context, outcome);
+    }
+
+    private async Task CreateProductAsync(HttpContext context, Caller caller)
+    {
+        if (await IdempotencyKey.ReadAsync(context) is not { } key
+            || await Body.ReadAsync(context, CatalogBodies.Default.ProductBody) is not { } body
+            || !await MayActForAsync(context, caller, body.MerchantId))
+        {
+            return;
+        }
+
+        if ((caller.MerchantId ?? body.MerchantId) is not { } merchant)
+        {
+            await Problem.WriteAsync(
+                context, Problems.InvalidField, "merchantId is needed from an operator: who is paid for the product.");
+            return;
+        }
+
+        if (CatalogRequests.Read(body, merchant, out var fault) is not { } product)
+        {
+            await Problem.WriteAsync(context, Problems.InvalidField, fault!);
+            return;
+        }
+
+        var made = await book.CreateAsync(
+            EditorOf(caller),
+            product,
+            KeyOf(caller, key, body, CatalogBodies.Default.ProductBody),
+            context.RequestAborted);
+        await AnswerAsync(context, made, created: true);
+    }
+
+    private async Task ChangeProductAsync(HttpContext context, Caller caller)
+    {
+        if (await ReadIdAsync(context) is not { } id
+            || await Body.ReadAsync(context, CatalogBodies.Default.ProductChangeBody) is not { } body)
+        {
+            return;
+        }
+
+        if (CatalogRequests.Read(body, out var fault) is not { } terms)
+        {
+            await Problem.WriteAsync(context, Problems.InvalidField, fault!);
+            return;
+        }
+
+        var changed = await book.UpdateAsync(EditorOf(caller), id, body.Version, terms, context.RequestAborted);
+        await AnswerAsync(context, changed, created: false);
+    }
+
+    private async Task WithdrawAsync(HttpContext context, Caller caller)
+    {
+        if (await ReadIdAsync(context) is { } id && await ReadVersionAsync(context) is { } version)
+        {
+            var withdrawn = await book.WithdrawAsync(EditorOf(caller), id, version, context.RequestAborted);
+            await AnswerAsync(context, withdrawn, created: false);
+        }
+    }
+
+    private Task AnswerAsync(HttpContext context, ChangedSale changed, bool created)
+    {
+        if (changed.Outcome is not (CatalogOutcome.Done or CatalogOutcome.Replayed))
+        {
+            return RefuseAsync(context, changed.Outcome);
+        }
+
+        MarkCreated(context, changed.Outcome, created, $"/v1/sales/{changed.Sale!.Id}");
+        return Answer.WriteAsync(
+            context, created ? 201 : 200, (changed.Sale, UtcInstant.Now(time)), CatalogJson.Write);
+    }
+
+    private static Task AnswerAsync(HttpContext context, ChangedProduct changed, bool created)
+    {
+        if (changed.Outcome is not (CatalogOutcome.Done or CatalogOutcome.Replayed))
+        {
+            return RefuseAsync(context, changed.Outcome);
+        }
+
+        MarkCreated(context, changed.Outcome, created, $"/v1/products/{changed.Product!.Id}");
+        return Answer.WriteAsync(context, created ? 201 : 200, changed.Product, CatalogJson.Write);
+    }
+
+    private static void MarkCreated(HttpContext context, CatalogOutcome outcome, bool created, string location)
+    {
+        if (created)
+        {
+            context.Response.Headers.Location = location;
+        }
+
+        if (outcome == CatalogOutcome.Replayed)
+        {
+            context.Response.Headers[IdempotencyKey.ReplayedHeader] = "true";
+        }
+    }
+
+    private static Task RefuseAsync(HttpContext context, CatalogOutcome outcome) => outcome switch
+    {
+        CatalogOutcome.KeyReused => Problem.WriteAsync(
+            context, Problems.IdempotencyKeyReused,
+            $"This {IdempotencyKey.Header} was used for something else. Send a new key for a new intent."),
+        CatalogOutcome.VersionConflict => Problem.WriteAsync(
+            context, CatalogProblems.VersionConflict,
+            "Read it again, and send your change with the version it has now."),
+        CatalogOutcome.InUse => Problem.WriteAsync(
+            context, CatalogProblems.InUse,
+            "A sale with products keeps its currency and is not removed. Let it end instead: set endsAt."),
+        CatalogOutcome.TierInUse => Problem.WriteAsync(
+            context, CatalogProblems.TierInUse, "Keep a tier for each name that the rows of seats refer to."),
+        _ => Problem.WriteAsync(
+            context, Problems.NotFound, "There is no such sale or product, or it is another merchant's."),
+    };
+
+    private async Task WriteCachedAsync(HttpContext context, string key, Func<Task<byte[]?>> load)
+    {
+        if (await cache.GetAsync(key, load) is not { } json)
+        {
+            await Problem.WriteAsync(context, Problems.NotFound, "There is no such sale or product. Check the id.");
+            return;
+        }
+
+        context.Response.ContentType = "application/json";
+        context.Response.ContentLength = json.Length;
+        await context.Response.BodyWriter.WriteAsync(json, context.RequestAborted);
+    }
+
+    private static byte[] Page<T>(List<T> items, int limit, Action<Utf8JsonWriter, T> write) =>
+        Answer.Render((items, limit, write), static (json, page) =>
+        {
+            json.WriteStartObject();
+            json.WriteStartArray("data");
+            foreach (var item in page.items.Take(page.limit))
+            {
+                page.write(json, item);
+            }
+
+            json.WriteEndArray();
+            json.WriteBoolean("has_more", page.items.Count > page.limit);
+            json.WriteEndObject();
+        }).ToArray();
+
+    private static Editor EditorOf(Caller caller) => new(caller.MerchantId);
+
+    private static EditorKey KeyOf<T>(Caller caller, string key, T body, JsonTypeInfo<T> type) => new(
+        caller.MerchantId ?? "platform",
+        key,
+        Convert.ToHexString(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(body, type))));
+
+    private static async ValueTask<bool> MayActForAsync(HttpContext context, Caller caller, string? merchantId)
+    {
+        if (caller.MerchantId is null || merchantId is null || merchantId == caller.MerchantId)
+        {
+            return true;
+        }
+
+        await Problem.WriteAsync(
+            context, Problems.Forbidden, $"merchantId is {merchantId}, but your key is of {caller.MerchantId}.");
+        return false;
+    }
+
+    private static async ValueTask<Guid?> ReadIdAsync(HttpContext context)
+    {
+        if (Guid.TryParseExact((string?)context.Request.RouteValues["id"], "D", out var id))
+        {
+            return id;
+        }
+
+        await Problem.WriteAsync(
+            context, Problems.NotFound, "The id in the path is not one that was given out here.");
+        return null;
+    }
+
+    private static async ValueTask<long?> ReadVersionAsync(HttpContext context)
+    {
+        if (long.TryParse(
+            context.Request.Query["version"], NumberStyles.None, CultureInfo.InvariantCulture, out var version))
+        {
+            return version;
+        }
+
+        await Problem.WriteAsync(
+            context, Problems.InvalidParameter, "Say ?version= with the version you read, so that no change is lost.");
+        return null;
+    }
+}
