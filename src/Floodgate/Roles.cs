@@ -1,4 +1,5 @@
 using Floodgate.Access;
+using Floodgate.Access.Identity;
 using Floodgate.Payment.Charges;
 using Floodgate.Payment.Ledger;
 using Floodgate.Storage.Database;
@@ -16,6 +17,7 @@ internal static class Roles
     [
         .. LogModule.Migrations,
         .. AccessModule.Migrations,
+        .. IdentityModule.Migrations,
         .. LedgerModule.Migrations,
         .. ChargesModule.Migrations,
     ];
@@ -30,6 +32,7 @@ internal static class Roles
         var runsWorker = settings.Server.Role != "api";
         LogModule.Add(services, settings.Log, PaymentEvents.Topics, runsWorker);
         AccessModule.Add(services, settings.Access);
+        IdentityModule.Add(services, settings.Identity);
         LedgerModule.Add(services);
         ChargesModule.Add(services, settings.Charges, runsWorker);
         SupervisionModule.Add(services, settings.Supervision);
@@ -58,6 +61,7 @@ internal static class Roles
         if (role != "worker")
         {
             AccessModule.Map(routes, services);
+            IdentityModule.Map(routes, services);
             LedgerModule.Map(routes, services);
             ChargesModule.Map(routes, services);
         }

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Floodgate.Access;
+using Floodgate.Access.Identity;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Supervision;
@@ -36,7 +37,11 @@ internal static class Server
         app.Use(next => new RequestEdge(
             next, time, app.Services.GetRequiredService<ILogger<RequestEdge>>()).InvokeAsync);
         app.UseRouting();
-        var routes = new Routes(app, app.Services.GetRequiredService<ApiKeys>(), settings.Server.IsDemo);
+        var routes = new Routes(
+            app,
+            app.Services.GetRequiredService<ApiKeys>(),
+            app.Services.GetRequiredService<SessionBook>(),
+            settings.Server.IsDemo);
         Roles.Map(routes, app.Services, settings.Server.Role);
         foreach (var url in settings.Server.Urls)
         {
@@ -60,6 +65,7 @@ internal static class Server
             }
 
             await app.Services.GetRequiredService<Database>().MigrateAsync(Roles.Migrations, cancel);
+            await IdentityModule.StartAsync(app.Services, cancel);
             await LogModule.StartAsync(app.Services, cancel);
             await app.StartAsync(cancel);
         }

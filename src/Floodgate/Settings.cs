@@ -1,5 +1,6 @@
 using System.Collections;
 using Floodgate.Access;
+using Floodgate.Access.Identity;
 using Floodgate.Payment.Charges;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
@@ -91,6 +92,7 @@ public sealed record Settings(
     DatabaseSettings Database,
     LogSettings Log,
     AccessSettings Access,
+    IdentitySettings Identity,
     ChargesSettings Charges,
     SupervisionSettings Supervision)
 {
@@ -142,6 +144,7 @@ public sealed record Settings(
             database,
             LogSettings.Read(source),
             AccessSettings.Read(source, server.IsDemo),
+            IdentitySettings.Read(source),
             ChargesSettings.Read(source),
             SupervisionSettings.Read(source))
         {

@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 using Floodgate.Access;
+using Floodgate.Access.Identity;
 using Floodgate.Vocabulary;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
@@ -44,11 +45,16 @@ internal sealed class TestServer : IAsyncDisposable
                 ["Server:StopTimeoutMs"] = "1000",
                 ["Database:Directory"] = directory,
                 ["Log:Format"] = "json",
+                ["Identity:PasswordRounds"] = "10000",
             }),
         ]));
         var log = new MemoryStream();
         var app = Server.Build(settings, TimeProvider.System, log);
-        map?.Invoke(new Routes(app, app.Services.GetRequiredService<ApiKeys>(), isDemo));
+        map?.Invoke(new Routes(
+            app,
+            app.Services.GetRequiredService<ApiKeys>(),
+            app.Services.GetRequiredService<SessionBook>(),
+            isDemo));
         await Server.StartAsync(app, settings, CancellationToken.None);
         return new(directory, app, log);
     }

@@ -10,6 +10,11 @@ internal static class RouteNotes
     public static IReadOnlyDictionary<string, string> All { get; } = new Dictionary<string, string>
     {
         ["POST /v1/merchants"] = "Create a merchant; the answer has its key, once." + Key,
+        ["POST /v1/users"] = "Sign up as a buyer with `email` and `password`.",
+        ["GET /v1/users/me"] = "The user of the access token.",
+        ["POST /v1/sessions"] = "Log in with `email` and `password`: an access token and a refresh token.",
+        ["POST /v1/sessions/refresh"] = "Use up a `refreshToken` for a new pair; an old one ends the session.",
+        ["DELETE /v1/sessions"] = "Log out: the session of the access token ends.",
         ["POST /v1/payments"] = "Accept a payment: 202, or 200 with its first outcome with `Prefer: wait=N`." + Key,
         ["GET /v1/payments"] = "Payments by id; an operator sees every merchant's." + Page,
         ["GET /v1/payments/{id}"] = "A payment with its operations.",
