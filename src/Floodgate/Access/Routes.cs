@@ -121,14 +121,17 @@ public sealed class Routes(IEndpointRouteBuilder endpoints, ApiKeys keys, Sessio
 internal sealed class RouteGuard(
     Who who, ApiKeys keys, SessionBook sessions, Func<HttpContext, Caller, Task> handler)
 {
+    /// <summary>What every 401 carries (RFC 9110 section 15.5.2).</summary>
+    public const string Challenge = "Bearer realm=\"floodgate\"";
+
     private const string Scheme = "Bearer ";
     private const string HowTo = "Send the header Authorization: Bearer KEY once, with the key that was shown when " +
         "it was created, or with the access token of POST /v1/sessions.";
 
     /// <summary>
     /// Runs the handler, or refuses: 401 without exactly one usable bearer key or token, or with one that is unknown
-    /// or over (RFC 6750 section 3), 403 for callers whom the route does not name. A key in memory costs one hash and
-    /// no allocation.
+    /// or over (RFC 6750 section 3), 403 for callers whom the route does not name. A key or token in memory costs
+    /// one hash and no allocation.
     /// </summary>
     public Task InvokeAsync(HttpContext context)
     {
@@ -154,7 +157,9 @@ internal sealed class RouteGuard(
         // Our keys have no dot, access tokens have two.
         if (key.Contains('.'))
         {
-            return FindUserAsync(context, key.ToString());
+            return sessions.TryFindCached(key, out var user)
+                ? AnswerAsync(context, user)
+                : FindUserAsync(context, key.ToString());
         }
 
         if (key.Length > KeyHash.KeyLengthMax)
@@ -195,7 +200,7 @@ internal sealed class RouteGuard(
 
     private static Task RefuseAsync(HttpContext context, string why)
     {
-        context.Response.Headers.WWWAuthenticate = "Bearer realm=\"floodgate\"";
+        context.Response.Headers.WWWAuthenticate = Challenge;
         return Problem.WriteAsync(context, Problems.Unauthorized, $"{why} {HowTo}");
     }
 }

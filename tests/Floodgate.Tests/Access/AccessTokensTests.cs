@@ -77,6 +77,13 @@ public sealed class AccessTokensTests
     public void Another_key_is_refused() =>
         Assert.Null(Tokens(RandomNumberGenerator.GetBytes(32)).Read(Issue()));
 
+    [Fact]
+    public void Another_algorithm_is_refused_also_with_our_key()
+    {
+        var text = $"{Encoded(Header.Replace("HS256", "HS512"))}.{Encoded(Payload())}";
+        Assert.Null(Read($"{text}.{Base64(HMACSHA512.HashData(Key, Encoding.ASCII.GetBytes(text)))}"));
+    }
+
     // Goal: not one bit of a token can be changed. Method: every character of one, replaced by its neighbours.
     [Fact]
     public void A_token_with_another_character_is_refused()
@@ -135,6 +142,39 @@ public sealed class AccessTokensTests
     {
         var token = Signed(Header, Payload(("nbf", $"{Now - secondsLater}"), ("exp", $"{Now - secondsLater + 900}")));
         Assert.Equal(isTaken, Read(token) is not null);
+    }
+
+    [Fact]
+    public void A_token_is_checked_once_and_known_without_allocating_until_its_time_is_over()
+    {
+        var (tokens, token) = (Tokens(Key), Issue());
+        Assert.False(tokens.TryFindKnown(token, out _));
+        var caller = tokens.Read(token);
+        Find(100);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Find(100);
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+
+        Assert.False(tokens.TryFindKnown($"{token[..^2]}AA", out _));
+        clock.Advance(Settings.AccessLife + Settings.ClockSkew);
+        Assert.False(tokens.TryFindKnown(token, out _));
+
+        void Find(int times)
+        {
+            for (var i = 0; i < times; i++)
+            {
+                Assert.True(tokens.TryFindKnown(token, out var known) && ReferenceEquals(caller, known));
+            }
+        }
+    }
+
+    [Fact]
+    public void Many_tokens_never_fill_the_memory()
+    {
+        var tokens = new AccessTokens(Key, new() { SessionsCachedMax = 10 }, clock);
+        var all = Enumerable.Range(0, 25).Select(i => tokens.Issue(Ada, Session, new(i, 0, 0, new byte[8]))).ToList();
+        Assert.All(all, token => Assert.NotNull(tokens.Read(token)));
+        Assert.InRange(all.Count(token => tokens.TryFindKnown(token, out _)), 1, 10);
     }
 
     private string Issue() => Tokens(Key).Issue(Ada, Session, Guid.Empty);

@@ -139,5 +139,6 @@ public sealed class When_a_user_logs_in
     {
         using var response = await server.SendAsync(method, path, key, body);
         await TestServer.RefusedAsync(response, status, code);
+        Assert.Equal(status == 401, response.Headers.WwwAuthenticate.Count > 0);
     }
 }

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using System.IdentityModel.Tokens.Jwt;
 using System.Security.Cryptography;
 using Floodgate.Vocabulary;
@@ -19,6 +21,11 @@ internal sealed class AccessTokens
     private readonly SigningCredentials credentials;
     private readonly TokenValidationParameters rules;
     private readonly JwtSecurityTokenHandler handler = new() { MapInboundClaims = false };
+
+    // Good tokens by their hash: the check costs about 40 microseconds and 20 KB, the hash two and nothing. Bounded: a
+    // full one is emptied. The count may run ahead of the truth, never behind.
+    private readonly ConcurrentDictionary<KeyHash, Known> known = new();
+    private int knownCount;
 
     public AccessTokens(byte[] signingKey, IdentitySettings settings, TimeProvider time)
     {
@@ -62,6 +69,17 @@ internal sealed class AccessTokens
         return handler.WriteToken(new JwtSecurityToken(new JwtHeader(credentials), payload));
     }
 
+    /// <summary>The answer of an earlier <see cref="Read"/>, while the token is in time. Allocates nothing.</summary>
+    public bool TryFindKnown(ReadOnlySpan<char> token, [NotNullWhen(true)] out Caller? caller)
+    {
+        caller = token.Length <= LengthMax
+            && known.TryGetValue(KeyHash.OfToken(token), out var found)
+            && time.GetUtcNow() < found.Until
+            ? found.Caller
+            : null;
+        return caller is not null;
+    }
+
     /// <summary>Whom a token stands for; null unless it is ours, whole, and in time.</summary>
     public Caller? Read(string token)
     {
@@ -74,7 +92,9 @@ internal sealed class AccessTokens
         try
         {
             handler.ValidateToken(token, rules, out var validated);
-            return CallerOf(((JwtSecurityToken)validated).Payload);
+            var caller = CallerOf(((JwtSecurityToken)validated).Payload);
+            Keep(token, caller, validated.ValidTo + settings.ClockSkew);
+            return caller;
         }
         catch (Exception)
         {
@@ -97,6 +117,20 @@ internal sealed class AccessTokens
         string? Text(string claim) => payload.TryGetValue(claim, out var value) ? value as string : null;
     }
 
+    private void Keep(string token, Caller? caller, DateTime until)
+    {
+        if (caller is null || !known.TryAdd(KeyHash.OfToken(token), new(caller, until)))
+        {
+            return;
+        }
+
+        if (Interlocked.Increment(ref knownCount) > settings.SessionsCachedMax)
+        {
+            known.Clear();
+            Interlocked.Exchange(ref knownCount, 0);
+        }
+    }
+
     private bool IsInTime(DateTime? from, DateTime? until, SecurityToken token, TokenValidationParameters parameters)
     {
         var now = time.GetUtcNow().UtcDateTime;
@@ -108,4 +142,6 @@ internal sealed class AccessTokens
     {
         KeyId = Convert.ToHexStringLower(SHA256.HashData(SHA256.HashData(key)).AsSpan(0, 8)),
     };
+
+    private sealed record Known(Caller Caller, DateTimeOffset Until);
 }

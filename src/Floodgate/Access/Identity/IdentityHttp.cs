@@ -97,10 +97,10 @@ internal sealed class IdentityHttp(UserBook users, SessionBook sessions, Identit
     {
         SessionOutcome.Throttled => RefuseThrottledAsync(context, answer.RetryAfter),
         SessionOutcome.Busy => RefuseBusyAsync(context),
-        SessionOutcome.WrongPassword => Problem.WriteAsync(
+        SessionOutcome.WrongPassword => RefuseAsync(
             context, WrongPassword, "Check both; an account that is not there is refused in the same words."),
         SessionOutcome.Live => AnswerAsync(context, status, answer.Tokens!),
-        _ => Problem.WriteAsync(context, SessionOver, answer.Outcome switch
+        _ => RefuseAsync(context, SessionOver, answer.Outcome switch
         {
             SessionOutcome.TokenUnknown => "The refresh token is not known. Log in again.",
             SessionOutcome.SessionEnded => "The session has ended. Log in again.",
@@ -131,6 +131,12 @@ internal sealed class IdentityHttp(UserBook users, SessionBook sessions, Identit
 
     private static UserResponse ResponseOf(User user) =>
         new(user.Id.ToString(), user.Email, User.NameOf(user.Role), user.MerchantId);
+
+    private static Task RefuseAsync(HttpContext context, ProblemKind kind, string detail)
+    {
+        context.Response.Headers.WWWAuthenticate = RouteGuard.Challenge;
+        return Problem.WriteAsync(context, kind, detail);
+    }
 
     private static Task RefuseThrottledAsync(HttpContext context, TimeSpan wait) => Problem.WriteAsync(
         context, TooManyFailures, "Wait for the time in Retry-After; each further failure doubles it.",

@@ -34,7 +34,7 @@ public sealed record IdentitySettings
     /// <summary>How long a session that ended on another node may still work on this one.</summary>
     public TimeSpan SessionCached { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Live sessions kept in memory; when full, all are looked up again.</summary>
+    /// <summary>Live sessions, and good tokens, kept in memory; when full, all are looked up again.</summary>
     public int SessionsCachedMax { get; init; } = 100_000;
 
     /// <summary>Live sessions of a user; one more ends the oldest.</summary>
@@ -91,7 +91,7 @@ public sealed record IdentitySettings
                 "How long a session that ended on another node may still work on this one; 0 asks the database " +
                 "each time."),
             SessionsCachedMax = Count("SessionsCachedMax", normal.SessionsCachedMax, 1, 10_000_000, "sessions",
-                "Live sessions kept in memory."),
+                "Live sessions, and as many access tokens, kept in memory."),
             SessionsPerUserMax = Count("SessionsPerUserMax", normal.SessionsPerUserMax, 1, 1_000, "sessions",
                 "Live sessions of a user; one more ends the oldest."),
             PasswordRounds = Count("PasswordRounds", normal.PasswordRounds, 10_000, 10_000_000, "rounds",

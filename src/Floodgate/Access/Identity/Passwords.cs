@@ -30,10 +30,13 @@ public sealed class Passwords(IdentitySettings settings) : IDisposable
     private readonly PasswordHasher<User> hasher = new(
         Options.Create(new PasswordHasherOptions { IterationCount = settings.PasswordRounds }));
 
-    // Costs as much as a real one and fits no password, so an unknown e-mail takes the time of a known one.
-    private readonly string nobodysHash = NobodysHash(settings.PasswordRounds);
     private readonly SemaphoreSlim turns = new(settings.PasswordHashesAtOnce);
     private int underWay;
+
+    /// <summary>
+    /// Costs as much as a real one and fits no password, so an unknown e-mail takes the time of a known one.
+    /// </summary>
+    internal string NobodysHash { get; } = MakeNobodysHash(settings.PasswordRounds);
 
     /// <summary>The hash to store; null when too many wait.</summary>
     public Task<string?> HashAsync(string password, CancellationToken cancel) =>
@@ -41,7 +44,7 @@ public sealed class Passwords(IdentitySettings settings) : IDisposable
 
     /// <summary>Compares in constant time; a null hash takes as long as a real one and is never right.</summary>
     public Task<PasswordMatch> CompareAsync(string? hash, string password, CancellationToken cancel) => RunAsync(
-        () => (hasher.VerifyHashedPassword(null!, hash ?? nobodysHash, password), hash) switch
+        () => (hasher.VerifyHashedPassword(null!, hash ?? NobodysHash, password), hash) switch
         {
             (PasswordVerificationResult.Failed, _) or (_, null) => PasswordMatch.Wrong,
             (PasswordVerificationResult.SuccessRehashNeeded, _) => PasswordMatch.RightWithOldHash,
@@ -79,7 +82,7 @@ public sealed class Passwords(IdentitySettings settings) : IDisposable
     }
 
     // The format of version 3: a marker, then function, rounds and salt length in network order, salt, 32 bytes.
-    private static string NobodysHash(int rounds)
+    private static string MakeNobodysHash(int rounds)
     {
         const int header = 13, salt = 16, key = 32;
         var hash = RandomNumberGenerator.GetBytes(header + salt + key);

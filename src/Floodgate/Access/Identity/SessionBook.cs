@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
@@ -142,9 +143,13 @@ public sealed class SessionBook(
     /// <summary>Whom an access token stands for; null when it is not ours, not in time, or its session ended.</summary>
     public ValueTask<Caller?> FindAsync(string token, CancellationToken cancel)
     {
-        var caller = Tokens.Read(token);
+        var caller = Tokens.TryFindKnown(token, out var known) ? known : Tokens.Read(token);
         return caller is null || cache.IsLive(caller.SessionId!.Value) ? new(caller) : LookUpAsync(caller, cancel);
     }
+
+    /// <summary>The answer without waiting, when the token and its session were seen good lately.</summary>
+    internal bool TryFindCached(ReadOnlySpan<char> token, [NotNullWhen(true)] out Caller? caller) =>
+        Tokens.TryFindKnown(token, out caller) && cache.IsLive(caller.SessionId!.Value);
 
     private async ValueTask<Caller?> LookUpAsync(Caller caller, CancellationToken cancel)
     {
