@@ -131,33 +131,6 @@ public abstract class SessionContract : IAsyncLifetime
         Assert.Null(await FindAsync(elsewhere, tokens.Access));
     }
 
-    // Goal: no look-up that began before the end brings a session back. Method: look-ups without a pause meanwhile.
-    [Fact]
-    public async Task A_look_up_under_way_does_not_bring_an_ended_session_back()
-    {
-        var node = await NodeAsync(Normal with { SessionsCachedMax = 1 });
-        await SignUpAsync();
-        for (var round = 0; round < 20; round++)
-        {
-            var tokens = await LiveAsync(node);
-            var caller = await FindAsync(node, tokens.Access);
-            using var stop = new CancellationTokenSource();
-            var readers = Enumerable.Range(0, 4).Select(_ => Task.Run(async () =>
-            {
-                while (!stop.IsCancellationRequested)
-                {
-                    await node.FindAsync(tokens.Access, CancellationToken.None);
-                }
-            })).ToList();
-            clock.Advance(Normal.SessionCached);
-            await node.EndAsync(caller!.SessionId!.Value, CancellationToken.None);
-            Assert.Null(await FindAsync(node, tokens.Access));
-            await stop.CancelAsync();
-            await Task.WhenAll(readers);
-            Assert.Null(await FindAsync(node, tokens.Access));
-        }
-    }
-
     [Fact]
     public async Task A_refresh_token_is_used_once_and_its_successor_goes_on()
     {

@@ -82,6 +82,38 @@ public sealed class When_a_user_logs_in
         Assert.InRange(response.Headers.RetryAfter!.Delta!.Value.TotalSeconds, 1, 60);
     }
 
+    [Fact]
+    public async Task Too_many_at_once_are_told_to_come_again()
+    {
+        await using var server = await TestServer.StartAsync(
+            settings: ["Identity:PasswordQueueMax=1", "Identity:PasswordRounds=1000000"]);
+        var all = await Task.WhenAll(Enumerable.Range(0, 5)
+            .Select(_ => server.SendAsync("POST", "/v1/sessions", null, Ada)));
+        var refused = all.Where(response => response.StatusCode == HttpStatusCode.ServiceUnavailable).ToList();
+        Assert.InRange(refused.Count, 1, 4);
+        Assert.All(refused, response => Assert.Equal(TimeSpan.FromSeconds(1), response.Headers.RetryAfter?.Delta));
+        await TestServer.RefusedAsync(refused[0], 503, "unavailable");
+    }
+
+    [Theory]
+    [InlineData("Identity:AddressHeader=X-Real-IP", 401)]
+    [InlineData("Identity:AddressHeader=", 429)]
+    public async Task An_address_is_the_proxys_word_only_when_the_settings_say_so(string setting, int status)
+    {
+        await using var server = await TestServer.StartAsync(settings: [setting, "Identity:AddressFailuresMax=2"]);
+        Assert.Equal([401, 401, 429, status], new[]
+        {
+            await GuessAsync("192.0.2.1"), await GuessAsync("192.0.2.1"), await GuessAsync("192.0.2.1"),
+            await GuessAsync("192.0.2.2"),
+        });
+
+        async Task<int> GuessAsync(string address)
+        {
+            using var response = await server.SendAsync("POST", "/v1/sessions", null, Ada, $"X-Real-IP: {address}");
+            return (int)response.StatusCode;
+        }
+    }
+
     [Theory]
     [InlineData("{}")]
     [InlineData("[]")]
