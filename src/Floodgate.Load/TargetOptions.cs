@@ -108,7 +108,7 @@ internal sealed class TargetOptions
             i > 0 && parsed.Tokens[i - 1].Value is var option && (option == key.Name || option == adminKey.Name)
                 ? "***"
                 : token.Value);
-        return $"./floodgate load {string.Join(' ', words)}";
+        return $"./floodgate {string.Join(' ', words)}"; // The first of them is load.
     }
 
     private TargetAddress Address(ParseResult parsed) => new(

@@ -3,6 +3,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.Runtime.InteropServices;
 using Floodgate.Access;
+using Floodgate.Access.Identity;
 using Floodgate.Payment.Charges.Providers.Http;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
@@ -35,6 +36,7 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
           ./floodgate merchant create "Acme" --json      a merchant and its key, shown once
           ./floodgate merchant keys ID                   its keys: id, first characters, created, revoked
           ./floodgate merchant revoke KEYID --json       end one of them
+          ./floodgate user create --email ada@example.com --role admin
           ./floodgate serve --role api --Database:ConnectionString "Host=db;Database=floodgate;Username=fg"
           ./floodgate provider                           a simulated payment provider of its own
           ./floodgate settings                           every setting with its value, source and range
@@ -45,6 +47,7 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
         """;
 
     private const int KeysPageMax = 1_000;
+    private const int GeneratedPasswordBytes = 18; // 24 characters.
 
     private readonly Option<string?> file = new("--settings")
     {
@@ -75,6 +78,27 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
     private readonly Option<string?> journal = new("--journal")
     {
         Description = "The file that keeps the provider's memory over a restart.", HelpName = "FILE",
+    };
+
+    private readonly Option<string> email = new("--email")
+    {
+        Description = "The e-mail to log in with.", HelpName = "E-MAIL", Required = true,
+    };
+
+    private readonly Option<string> userRole = new("--role")
+    {
+        Description = "What the user may do: buyer, merchant or admin.", HelpName = "ROLE", Required = true,
+    };
+
+    private readonly Option<string?> userMerchant = new("--merchant")
+    {
+        Description = "The id of the merchant whose user it is, with --role merchant.", HelpName = "ID",
+    };
+
+    private readonly Option<string?> passwordFile = new("--password-file")
+    {
+        Description = "The file with the password in its first line, - for the input; left out, one is made.",
+        HelpName = "FILE",
     };
 
     private readonly Argument<string> name = new("NAME") { Description = "The merchant's name." };
@@ -134,6 +158,12 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
             {
                 Of("create", "Create an operator's key and print it, once.", [],
                     parsed => CreateAdminAsync(Load(flags, parsed, null), parsed)),
+            },
+            new("user", "Users who log in.")
+            {
+                Of("create", "Create a user; a password that is made here is printed, once.",
+                    [email, userRole, userMerchant, passwordFile],
+                    parsed => CreateUserAsync(Load(flags, parsed, null), parsed)),
             },
             Of("provider", "A stand-alone payment provider simulator (http://127.0.0.1:8090) with fault knobs.",
                 [urls, journal], parsed => RunProviderAsync(flags, parsed)),
@@ -269,6 +299,60 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
         var key = await Keys(database, settings).CreateAdminKeyAsync(CancellationToken.None);
         ReportTo(parsed).Write($"operator's key {key} (shown once)", writer => writer.WriteString("key", key));
         return 0;
+    }
+
+    private async Task<int> CreateUserAsync(Settings settings, ParseResult parsed)
+    {
+        var userEmail = parsed.GetRequiredValue(email);
+        var ofRole = User.RoleOf(parsed.GetRequiredValue(userRole));
+        var merchant = parsed.GetValue(userMerchant);
+        var file = parsed.GetValue(passwordFile);
+        if (file is not (null or "-") && !File.Exists(file))
+        {
+            return await RefuseUsageAsync($"--password-file {file} is not there.");
+        }
+
+        var made = file is null ? Ids.Secret(GeneratedPasswordBytes) : null;
+        var password = made
+            ?? (file == "-" ? await Console.In.ReadLineAsync() : File.ReadLines(file!).FirstOrDefault());
+        var fault = User.FaultOfEmail(userEmail) is { } wrongEmail ? $"--email {wrongEmail}."
+            : ofRole is null ? "--role must be buyer, merchant or admin."
+            : (ofRole == Role.Merchant) != (merchant is not null) ? "--merchant goes with --role merchant, and only so."
+            : User.FaultOfPassword(password ?? "") is { } wrongPassword ? $"The password {wrongPassword}."
+            : null;
+        if (fault is not null)
+        {
+            return await RefuseUsageAsync(fault);
+        }
+
+        await using var database = await OpenAsync(settings);
+        using var passwords = new Passwords(settings.Identity);
+        var time = TimeProvider.System;
+        var users = new UserBook(database, passwords, new(settings.Identity, time), time, new(time));
+        var created = await users.CreateAsync(userEmail, password!, ofRole!.Value, merchant, CancellationToken.None);
+        if (created.User is not { } user)
+        {
+            return await RefuseUsageAsync(created.Outcome == CreateUserOutcome.EmailTaken
+                ? "--email is that of another user."
+                : "--merchant is not known. See what 'floodgate merchant create' printed.");
+        }
+
+        var shown = made is null ? "" : $" has the password {made} (shown once)";
+        ReportTo(parsed).Write($"user {user.Id}{shown}", writer =>
+        {
+            writer.WriteString("userId", user.Id);
+            writer.WriteString("email", user.Email);
+            writer.WriteString("role", User.NameOf(user.Role));
+            writer.WriteString("merchantId", user.MerchantId);
+            writer.WriteString("password", made);
+        });
+        return 0;
+    }
+
+    private async Task<int> RefuseUsageAsync(string why)
+    {
+        await error.WriteLineAsync(why);
+        return ExitCode.Usage;
     }
 
     private async Task<int> MigrateAsync(Settings settings, ParseResult parsed)

@@ -1,4 +1,5 @@
 using Floodgate.Access;
+using Floodgate.Access.Identity;
 using Floodgate.Checkout.Catalog;
 using Floodgate.Payment.Charges;
 using Floodgate.Payment.Ledger;
@@ -17,6 +18,7 @@ internal static class Roles
     [
         .. LogModule.Migrations,
         .. AccessModule.Migrations,
+        .. IdentityModule.Migrations,
         .. CatalogModule.Migrations,
         .. LedgerModule.Migrations,
         .. ChargesModule.Migrations,
@@ -32,6 +34,7 @@ internal static class Roles
         var runsWorker = settings.Server.Role != "api";
         LogModule.Add(services, settings.Log, PaymentEvents.Topics, runsWorker);
         AccessModule.Add(services, settings.Access);
+        IdentityModule.Add(services, settings.Identity);
         CatalogModule.Add(services, settings.Catalog);
         LedgerModule.Add(services);
         ChargesModule.Add(services, settings.Charges, runsWorker);
@@ -61,6 +64,7 @@ internal static class Roles
         if (role != "worker")
         {
             AccessModule.Map(routes, services);
+            IdentityModule.Map(routes, services);
             CatalogModule.Map(routes, services);
             LedgerModule.Map(routes, services);
             ChargesModule.Map(routes, services);

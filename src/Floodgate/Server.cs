@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Floodgate.Access;
+using Floodgate.Access.Identity;
 using Floodgate.Payment.Charges;
 using Floodgate.Payment.Charges.Providers;
 using Floodgate.Storage.Database;
@@ -41,7 +42,11 @@ internal static class Server
         app.Use(next => new RequestEdge(
             next, time, app.Services.GetRequiredService<ILogger<RequestEdge>>()).InvokeAsync);
         app.UseRouting();
-        var routes = new Routes(app, app.Services.GetRequiredService<ApiKeys>(), settings.Server.IsDemo);
+        var routes = new Routes(
+            app,
+            app.Services.GetRequiredService<ApiKeys>(),
+            app.Services.GetRequiredService<SessionBook>(),
+            settings.Server.IsDemo);
         Roles.Map(routes, app.Services, settings.Server.Role);
         foreach (var url in settings.Server.Urls)
         {
@@ -65,6 +70,7 @@ internal static class Server
             }
 
             await app.Services.GetRequiredService<Database>().MigrateAsync(Roles.Migrations, cancel);
+            await IdentityModule.StartAsync(app.Services, cancel);
             await LogModule.StartAsync(app.Services, cancel);
             await AccessModule.StartAsync(app.Services, cancel);
             if (settings.Server.Role != "api")

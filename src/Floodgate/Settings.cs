@@ -1,5 +1,6 @@
 using System.Collections;
 using Floodgate.Access;
+using Floodgate.Access.Identity;
 using Floodgate.Checkout.Catalog;
 using Floodgate.Payment.Charges;
 using Floodgate.Storage.Database;
@@ -92,6 +93,7 @@ public sealed record Settings(
     DatabaseSettings Database,
     LogSettings Log,
     AccessSettings Access,
+    IdentitySettings Identity,
     CatalogSettings Catalog,
     ChargesSettings Charges,
     SupervisionSettings Supervision)
@@ -144,6 +146,7 @@ public sealed record Settings(
             database,
             LogSettings.Read(source),
             AccessSettings.Read(source, server.IsDemo),
+            IdentitySettings.Read(source),
             CatalogSettings.Read(source),
             ChargesSettings.Read(source, JournalBeside(database)),
             SupervisionSettings.Read(source))

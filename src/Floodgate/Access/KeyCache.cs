@@ -25,6 +25,14 @@ internal readonly record struct KeyHash(ulong A, ulong B, ulong C, ulong D)
         return new(hash[0], hash[1], hash[2], hash[3]);
     }
 
+    /// <summary>The hash of an access token: any text of any length, and never the hash of a key.</summary>
+    public static KeyHash OfToken(ReadOnlySpan<char> token)
+    {
+        Span<ulong> hash = stackalloc ulong[4];
+        SHA256.HashData(MemoryMarshal.AsBytes(token), MemoryMarshal.AsBytes(hash));
+        return new(hash[0], hash[1], hash[2], hash[3]);
+    }
+
     /// <summary>The hash that was stored as these 32 bytes.</summary>
     public static KeyHash FromBytes(byte[] bytes)
     {

@@ -87,11 +87,12 @@ public static class Problems
     public static readonly ProblemKind IdempotencyKeyReused = new(
         422, "idempotency_key_reused", "The idempotency key was used with another request.");
 
-    /// <summary>No key, or one that is not known.</summary>
-    public static readonly ProblemKind Unauthorized = new(401, "unauthorized", "A valid key is needed.");
+    /// <summary>No key or access token, or one that is not known or over.</summary>
+    public static readonly ProblemKind Unauthorized = new(
+        401, "unauthorized", "A valid key or access token is needed.");
 
-    /// <summary>The key is known and may not call this route.</summary>
-    public static readonly ProblemKind Forbidden = new(403, "forbidden", "This key may not call this route.");
+    /// <summary>The caller is known and may not call this route.</summary>
+    public static readonly ProblemKind Forbidden = new(403, "forbidden", "This caller may not call this route.");
 
     /// <summary>There is no such path, or nothing that the caller may see under this id.</summary>
     public static readonly ProblemKind NotFound = new(404, "not_found", "There is nothing here.");

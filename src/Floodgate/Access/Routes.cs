@@ -1,10 +1,15 @@
+using Floodgate.Access.Identity;
+
 namespace Floodgate.Access;
 
-/// <summary>What a key may do.</summary>
+/// <summary>What a caller may do.</summary>
 public enum Role
 {
-    /// <summary>No key was shown.</summary>
+    /// <summary>Neither a key nor a token was shown.</summary>
     Anonymous,
+
+    /// <summary>Buys for itself.</summary>
+    Buyer,
 
     /// <summary>Acts for one merchant.</summary>
     Merchant,
@@ -13,17 +18,33 @@ public enum Role
     Admin,
 }
 
-/// <summary>Who calls, as told by the key and never by the body.</summary>
-public sealed record Caller(Role Role, string? MerchantId)
+/// <summary>
+/// Who calls, as told by the key or the access token and never by the body. User and session are those of a token.
+/// </summary>
+public sealed record Caller(Role Role, string? MerchantId, Guid? UserId = null, Guid? SessionId = null)
 {
     /// <summary>A caller without a key, on a public route.</summary>
     public static Caller Anonymous { get; } = new(Role.Anonymous, null);
 
-    /// <summary>An operator.</summary>
+    /// <summary>An operator's key.</summary>
     public static Caller Admin { get; } = new(Role.Admin, null);
 
     /// <summary>A merchant's system.</summary>
     public static Caller OfMerchant(string merchantId) => new(Role.Merchant, merchantId);
+
+    /// <summary>A user by the access token of a session.</summary>
+    public static Caller OfUser(User user, Guid sessionId) => new(user.Role, user.MerchantId, user.Id, sessionId);
+
+    /// <summary>What a route must name to let this caller in.</summary>
+    internal Who Kind => (Role, UserId) switch
+    {
+        (Role.Merchant, null) => Who.MerchantKey,
+        (Role.Admin, null) => Who.AdminKey,
+        (Role.Buyer, _) => Who.Buyer,
+        (Role.Merchant, _) => Who.MerchantUser,
+        (Role.Admin, _) => Who.AdminUser,
+        _ => Who.Public,
+    };
 }
 
 /// <summary>Who may call a route. Every route names it; there is no default.</summary>
@@ -34,27 +55,45 @@ public enum Who
     Public = 0,
 
     /// <summary>A merchant's key.</summary>
-    Merchant = 1,
+    MerchantKey = 1,
 
     /// <summary>An operator's key.</summary>
-    Admin = 2,
+    AdminKey = 2,
+
+    /// <summary>A buyer's access token.</summary>
+    Buyer = 4,
+
+    /// <summary>The access token of a merchant's user.</summary>
+    MerchantUser = 8,
+
+    /// <summary>The access token of an operator.</summary>
+    AdminUser = 16,
+
+    /// <summary>A merchant, by key or token.</summary>
+    Merchant = MerchantKey | MerchantUser,
+
+    /// <summary>An operator, by key or token.</summary>
+    Admin = AdminKey | AdminUser,
 
     /// <summary>Either.</summary>
     MerchantOrAdmin = Merchant | Admin,
+
+    /// <summary>Whoever has logged in.</summary>
+    User = Buyer | MerchantUser | AdminUser,
 }
 
 /// <summary>A route as it was registered.</summary>
 public sealed record Route(string Method, string Pattern, Who Who, bool IsDemoOnly);
 
 /// <summary>The one way to register a route: with who may call it. Modules do it in their <c>Map</c>.</summary>
-public sealed class Routes(IEndpointRouteBuilder endpoints, ApiKeys keys, bool isDemo)
+public sealed class Routes(IEndpointRouteBuilder endpoints, ApiKeys keys, SessionBook sessions, bool isDemo)
 {
     private readonly List<Route> all = [];
 
     /// <summary>Every route, also those of demo mode when it is off: for the reference page and tests.</summary>
     public IReadOnlyList<Route> All => all;
 
-    /// <summary>Serves a route. The handler gets the caller that its key stands for.</summary>
+    /// <summary>Serves a route. The handler gets the caller that its key or token stands for.</summary>
     /// <param name="method">The HTTP method.</param>
     /// <param name="pattern">A pattern of ASP.NET Core routing, such as <c>/v1/payments/{id}</c>.</param>
     /// <param name="who">Who may call; others get 401 or 403 before the handler runs.</param>
@@ -72,22 +111,27 @@ public sealed class Routes(IEndpointRouteBuilder endpoints, ApiKeys keys, bool i
         if (isDemo || !route.IsDemoOnly)
         {
             // Typed, because a plain lambda would be bound by reflection at start.
-            RequestDelegate run = new RouteGuard(route.Who, keys, handler).InvokeAsync;
+            RequestDelegate run = new RouteGuard(route.Who, keys, sessions, handler).InvokeAsync;
             endpoints.MapMethods(route.Pattern, [route.Method], run);
         }
     }
 }
 
 /// <summary>Stands before one handler and lets in whom the route names.</summary>
-internal sealed class RouteGuard(Who who, ApiKeys keys, Func<HttpContext, Caller, Task> handler)
+internal sealed class RouteGuard(
+    Who who, ApiKeys keys, SessionBook sessions, Func<HttpContext, Caller, Task> handler)
 {
+    /// <summary>What every 401 carries (RFC 9110 section 15.5.2).</summary>
+    public const string Challenge = "Bearer realm=\"floodgate\"";
+
     private const string Scheme = "Bearer ";
-    private const string HowTo = "Send the header Authorization: Bearer KEY once, with the key " +
-        "that was shown when it was created.";
+    private const string HowTo = "Send the header Authorization: Bearer KEY once, with the key that was shown when " +
+        "it was created, or with the access token of POST /v1/sessions.";
 
     /// <summary>
-    /// Runs the handler, or refuses: 401 without exactly one usable bearer key or with an unknown one (RFC 6750
-    /// section 3), 403 with a key of another role. A key in memory costs one hash and no allocation.
+    /// Runs the handler, or refuses: 401 without exactly one usable bearer key or token, or with one that is unknown
+    /// or over (RFC 6750 section 3), 403 for callers whom the route does not name. A key or token in memory costs
+    /// one hash and no allocation.
     /// </summary>
     public Task InvokeAsync(HttpContext context)
     {
@@ -102,53 +146,61 @@ internal sealed class RouteGuard(Who who, ApiKeys keys, Func<HttpContext, Caller
             return RefuseAsync(context, values.Count == 0 ? "No key was sent." : "Several keys were sent.");
         }
 
-        if (!TryHash(values[0], out var hash))
+        // One token of visible ASCII: a space or comma would be a second key or a parameter.
+        var key = values[0].AsSpan();
+        key = key.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) ? key[Scheme.Length..] : default;
+        if (key.IsEmpty || key.ContainsAnyExceptInRange('!', '~') || key.Contains(','))
         {
             return RefuseAsync(context, "The Authorization header has no bearer key.");
         }
 
+        // Our keys have no dot, access tokens have two.
+        if (key.Contains('.'))
+        {
+            return sessions.TryFindCached(key, out var user)
+                ? AnswerAsync(context, user)
+                : FindUserAsync(context, key.ToString());
+        }
+
+        if (key.Length > KeyHash.KeyLengthMax)
+        {
+            return RefuseAsync(context, "The Authorization header has no bearer key.");
+        }
+
+        var hash = KeyHash.Of(key);
         return keys.TryFindCached(hash, out var caller) ? AnswerAsync(context, caller) : LookUpAsync(context, hash);
     }
 
     private async Task LookUpAsync(HttpContext context, KeyHash hash) =>
         await AnswerAsync(context, await keys.LookUpAsync(hash, context.RequestAborted));
 
+    private async Task FindUserAsync(HttpContext context, string token) =>
+        await AnswerAsync(context, await sessions.FindAsync(token, context.RequestAborted));
+
     private Task AnswerAsync(HttpContext context, Caller? caller)
     {
         if (caller is null)
         {
-            return RefuseAsync(context, "The key is not known, or was revoked.");
+            return RefuseAsync(context, "The key or token is not known, is too old, or was revoked.");
         }
 
-        var role = caller.Role == Role.Admin ? Who.Admin : Who.Merchant;
-        return (who & role) != 0
+        return (who & caller.Kind) != 0
             ? handler(context, caller)
-            : Problem.WriteAsync(context, Problems.Forbidden,
-                $"This route takes {(who == Who.Admin ? "an operator's" : "a merchant's")} key.");
+            : Problem.WriteAsync(context, Problems.Forbidden, $"This route is for {WhoIn(who)}.");
     }
+
+    private static string WhoIn(Who who) => string.Join(" or ", new[]
+    {
+        (Who.MerchantKey, "a merchant's key"),
+        (Who.AdminKey, "an operator's key"),
+        (Who.Buyer, "a buyer's token"),
+        (Who.MerchantUser, "the token of a merchant's user"),
+        (Who.AdminUser, "an operator's token"),
+    }.Where(one => who.HasFlag(one.Item1)).Select(one => one.Item2));
 
     private static Task RefuseAsync(HttpContext context, string why)
     {
-        context.Response.Headers.WWWAuthenticate = "Bearer realm=\"floodgate\"";
+        context.Response.Headers.WWWAuthenticate = Challenge;
         return Problem.WriteAsync(context, Problems.Unauthorized, $"{why} {HowTo}");
-    }
-
-    private static bool TryHash(string? header, out KeyHash hash)
-    {
-        hash = default;
-        if (header is null || !header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
-        {
-            return false;
-        }
-
-        // One token of visible ASCII: a space or comma would be a second key or a parameter.
-        var key = header.AsSpan(Scheme.Length);
-        if (key.Length is 0 or > KeyHash.KeyLengthMax || key.ContainsAnyExceptInRange('!', '~') || key.Contains(','))
-        {
-            return false;
-        }
-
-        hash = KeyHash.Of(key);
-        return true;
     }
 }

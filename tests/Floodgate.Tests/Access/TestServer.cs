@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 using Floodgate.Access;
+using Floodgate.Access.Identity;
 using Floodgate.Vocabulary;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
@@ -31,25 +32,36 @@ internal sealed class TestServer : IAsyncDisposable
 
     public IServiceProvider Services => app.Services;
 
-    /// <summary>Starts it; <paramref name="map"/> may add routes of the test's own.</summary>
-    public static async Task<TestServer> StartAsync(Action<Routes>? map = null, bool isDemo = true)
+    /// <summary>
+    /// Starts it; <paramref name="map"/> may add routes of the test's own, settings such as
+    /// <c>Identity:PasswordQueueMax=1</c> go over those of all tests.
+    /// </summary>
+    public static async Task<TestServer> StartAsync(
+        Action<Routes>? map = null, bool isDemo = true, params string[] settings)
     {
         var directory = Path.Combine(Path.GetTempPath(), "floodgate-" + Path.GetRandomFileName());
-        var settings = Settings.Read(new(
+        var own = settings.Select(setting => setting.Split('=', 2)).ToDictionary(parts => parts[0], parts => parts[1]);
+        var read = Settings.Read(new(
         [
-            SettingsLayer.Of("test", new Dictionary<string, string>
+            SettingsLayer.Of("all tests", new Dictionary<string, string>
             {
                 ["Server:Urls"] = "http://127.0.0.1:0",
                 ["Server:Demo"] = isDemo ? "true" : "false",
                 ["Server:StopTimeoutMs"] = "1000",
                 ["Database:Directory"] = directory,
                 ["Log:Format"] = "json",
+                ["Identity:PasswordRounds"] = "10000",
             }),
+            SettingsLayer.Of("test", own),
         ]));
         var log = new MemoryStream();
-        var app = Server.Build(settings, TimeProvider.System, log);
-        map?.Invoke(new Routes(app, app.Services.GetRequiredService<ApiKeys>(), isDemo));
-        await Server.StartAsync(app, settings, CancellationToken.None);
+        var app = Server.Build(read, TimeProvider.System, log);
+        map?.Invoke(new Routes(
+            app,
+            app.Services.GetRequiredService<ApiKeys>(),
+            app.Services.GetRequiredService<SessionBook>(),
+            isDemo));
+        await Server.StartAsync(app, read, CancellationToken.None);
         return new(directory, app, log);
     }
 

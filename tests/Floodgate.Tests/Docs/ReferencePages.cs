@@ -4,6 +4,7 @@ using System.Diagnostics.Metrics;
 using System.Reflection;
 using System.Text;
 using Floodgate.Access;
+using Floodgate.Access.Identity;
 using Floodgate.Payment.Charges.Providers.Http;
 using Floodgate.Payment.Charges.Providers.Simulated;
 using Floodgate.Supervision;
@@ -25,8 +26,8 @@ internal static class ReferencePages
 
     private static readonly string[] ServerCommands =
     [
-        "", "up", "serve", "merchant create", "merchant keys", "merchant revoke", "admin create", "provider",
-        "settings", "migrate",
+        "", "up", "serve", "merchant create", "merchant keys", "merchant revoke", "admin create", "user create",
+        "provider", "settings", "migrate",
     ];
 
     private static readonly string[] LoadCommands = ["accept", "drain", "audit"];
@@ -109,10 +110,15 @@ internal static class ReferencePages
         var (app, _) = DocsServer.Build(directory);
         try
         {
-            var routes = new Routes(app, app.Services.GetRequiredService<ApiKeys>(), isDemo: false);
+            var routes = new Routes(
+                app,
+                app.Services.GetRequiredService<ApiKeys>(),
+                app.Services.GetRequiredService<SessionBook>(),
+                isDemo: false);
             Roles.Map(routes, app.Services, "all");
             var page = Start("Routes", """
-                Keys go in `Authorization: Bearer KEY`. Bodies and answers are JSON; refusals are
+                Keys of merchants and operators, and access tokens of users, go in `Authorization: Bearer KEY`.
+                A *merchant* or *operator* calls by key or by token. Bodies and answers are JSON; refusals are
                 [problems](problems.md). Routes marked *demo* are served with `--demo` only. A process of role
                 `worker` serves `/health`, `/metrics` and `/v1/ops` only. The stand-alone provider
                 (`./floodgate provider`) serves `POST /charges`, `GET /charges/{id}`, `GET /statement` and
@@ -245,6 +251,7 @@ internal static class ReferencePages
         Who.Public => "anyone",
         Who.Merchant => "merchant",
         Who.Admin => "operator",
+        Who.User => "user (token)",
         _ => "merchant, operator",
     };
 

@@ -36,6 +36,8 @@ public sealed class When_a_load_is_run
             server, "accept", "--closed", "--count", "300", "--no-op-seconds", "1", "--expect-ratio", "1000");
 
         Assert.Equal(3, run.ExitCode);
+        var commandLine = run.Report.GetProperty("commandLine").GetString();
+        Assert.StartsWith("./floodgate load accept --closed", commandLine, StringComparison.Ordinal);
         var when = run.Report.GetProperty("yardsticks").EnumerateArray().Select(y => y.GetProperty("when").GetString());
         Assert.Equal(["before", "after"], when);
         Assert.True(run.Report.GetProperty("noOpRatio").GetDouble() > 0);

@@ -156,6 +156,60 @@ public sealed class CommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Users_are_created_with_a_password_given_or_made()
+    {
+        string[] create = ["user", "create", "--json", "--data", directory, "--email", "Ada@example.com", "--role"];
+        var (code, text, _) = await RunAsync([.. create, "admin"]);
+        Assert.Equal(0, code);
+        using var user = JsonDocument.Parse(text);
+        Assert.Equal("ada@example.com", user.RootElement.GetProperty("email").GetString());
+        Assert.Equal("admin", user.RootElement.GetProperty("role").GetString());
+        Assert.Equal(24, user.RootElement.GetProperty("password").GetString()!.Length);
+
+        var (taken, _, why) = await RunAsync([.. create, "buyer"]);
+        Assert.Equal((64, "--email is that of another user."), (taken, why.Trim()));
+
+        var file = Path.Combine(directory, "password");
+        await File.WriteAllTextAsync(file, "correct horse battery\n");
+        create[6] = "bob@example.com";
+        var (given, shown, _) = await RunAsync([.. create, "buyer", "--password-file", file]);
+        Assert.Equal(0, given);
+        Assert.Contains("\"password\":null", shown);
+        Assert.DoesNotContain("horse", shown);
+    }
+
+    [Theory]
+    [InlineData("--role must be", "ada@example.com", "root")]
+    [InlineData("--email must be", "ada", "admin")]
+    [InlineData("--merchant goes with", "ada@example.com", "merchant")]
+    [InlineData("--merchant goes with", "ada@example.com", "buyer", "--merchant", "m-1")]
+    [InlineData("--merchant is not known", "ada@example.com", "merchant", "--merchant", "m-1")]
+    [InlineData("--password-file nowhere is not there", "ada@example.com", "admin", "--password-file", "nowhere")]
+    [InlineData("The password must have", "ada@example.com", "admin", "--password-file", "/dev/null")]
+    public async Task A_user_that_cannot_be_is_a_usage_error(
+        string why, string email, string role, params string[] more)
+    {
+        var (code, _, error) = await RunAsync(
+            ["user", "create", "--data", directory, "--email", email, "--role", role, .. more]);
+        Assert.Equal(64, code);
+        Assert.StartsWith(why, error);
+    }
+
+    [Theory]
+    [InlineData("Identity:SigningKey", "secret-but-not-base64")]
+    [InlineData("Identity:SigningKey", "c2hvcnQ=")]
+    [InlineData("Identity:PreviousSigningKey", "c2hvcnQ=")]
+    [InlineData("Identity:Issuer", " ")]
+    [InlineData("Identity:ThrottleSecondsMax", "30")]
+    public async Task Settings_of_identity_that_cannot_work_are_refused_and_keys_not_shown(string setting, string value)
+    {
+        var (code, _, error) = await RunAsync("settings", $"--{setting}={value}");
+        Assert.Equal(78, code);
+        Assert.StartsWith(setting, error);
+        Assert.Equal(setting is not ("Identity:SigningKey" or "Identity:PreviousSigningKey"), error.Contains(value));
+    }
+
+    [Fact]
     public async Task Settings_are_printed_with_value_source_and_range_and_without_secrets()
     {
         environment["FLOODGATE__LOG__LEVEL"] = "WARN";
