@@ -226,7 +226,7 @@ public sealed class CatalogBook(Database database, Ids ids)
     public ValueTask<Sale?> FindSaleAsync(Guid id, CancellationToken cancel) =>
         database.ReadAsync(tx => CatalogSql.FindSaleAsync(tx, id), cancel);
 
-    /// <summary>Sales after an id, in the order in which they were made.</summary>
+    /// <summary>Sales after an id, by id: the order in which they were made, to the millisecond.</summary>
     public ValueTask<List<Sale>> SalesAsync(Guid after, int page, CancellationToken cancel) =>
         database.ReadAsync(tx => CatalogSql.SelectSalesAsync(tx, after, page), cancel);
 
