@@ -334,7 +334,7 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
         {
             return await RefuseUsageAsync(created.Outcome == CreateUserOutcome.EmailTaken
                 ? "--email is that of another user."
-                : "--merchant is not known. See what 'floodgate merchant create' printed.");
+                : "--merchant is not known. See what './floodgate merchant create' printed.");
         }
 
         var shown = made is null ? "" : $" has the password {made} (shown once)";

@@ -33,6 +33,27 @@ public static class Answer
             : Task.CompletedTask;
     }
 
+    /// <summary>Answers 200 with a page, as <see cref="WritePage"/> makes it.</summary>
+    public static Task WritePageAsync<T>(
+        HttpContext context, IReadOnlyList<T> page, bool hasMore, Action<Utf8JsonWriter, T> write) => WriteAsync(
+        context, 200, (page, hasMore, write), static (json, it) => WritePage(json, it.page, it.hasMore, it.write));
+
+    /// <summary>A page as every list shows it: <c>{"data":[...],"has_more":bool}</c>.</summary>
+    public static void WritePage<T>(
+        Utf8JsonWriter json, IReadOnlyList<T> page, bool hasMore, Action<Utf8JsonWriter, T> write)
+    {
+        json.WriteStartObject();
+        json.WriteStartArray("data");
+        foreach (var item in page)
+        {
+            write(json, item);
+        }
+
+        json.WriteEndArray();
+        json.WriteBoolean("has_more", hasMore);
+        json.WriteEndObject();
+    }
+
     /// <summary>The JSON of a value, valid until the next call on this thread.</summary>
     public static ReadOnlySpan<byte> Render<T>(T value, Action<Utf8JsonWriter, T> write)
     {

@@ -140,15 +140,7 @@ internal sealed class MerchantsHttp(ApiKeys keys)
         }
 
         var page = found[..Math.Min(found.Count, paging.Limit)];
-        await Answer.WriteAsync(context, 200, (page, found.Count > page.Count), static (json, value) =>
-        {
-            json.WriteStartObject();
-            json.WriteStartArray("data");
-            value.page.ForEach(key => Write(json, key));
-            json.WriteEndArray();
-            json.WriteBoolean("has_more", value.Item2);
-            json.WriteEndObject();
-        });
+        await Answer.WritePageAsync(context, page, found.Count > page.Count, Write);
     }
 
     private async Task RevokeKeyAsync(HttpContext context, Caller caller)

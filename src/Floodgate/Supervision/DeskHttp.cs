@@ -99,7 +99,8 @@ internal sealed class DeskHttp(Database database, PaymentChecks payments, DeadLe
             var found = await letters.ListAsync(state, paging.After, context.RequestAborted);
             var page = found[..Math.Min(found.Count, paging.Limit)];
             // No more than a page is read: behind a full one there may be more, and the next page tells.
-            await Answer.WriteAsync(context, 200, (page, found.Count > page.Count || found.Count == PageMax), Write);
+            await Answer.WritePageAsync(
+                context, page, found.Count > page.Count || found.Count == PageMax, Write);
         }
     }
 
@@ -117,16 +118,6 @@ internal sealed class DeskHttp(Database database, PaymentChecks payments, DeadLe
         await (letter is null
             ? Problem.WriteAsync(context, LetterNotOpen, "It was replayed or discarded before, or the id is wrong.")
             : Answer.WriteAsync(context, 200, letter, Write));
-    }
-
-    private static void Write(Utf8JsonWriter json, (List<DeadLetter> Page, bool HasMore) value)
-    {
-        json.WriteStartObject();
-        json.WriteStartArray("data");
-        value.Page.ForEach(letter => Write(json, letter));
-        json.WriteEndArray();
-        json.WriteBoolean("has_more", value.HasMore);
-        json.WriteEndObject();
     }
 
     private static void Write(Utf8JsonWriter json, IGrouping<string, TopicLag> group)

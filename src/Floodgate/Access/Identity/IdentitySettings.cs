@@ -90,26 +90,26 @@ public sealed record IdentitySettings
             SessionCached = Seconds("SessionCachedSeconds", normal.SessionCached, 0, 3_600,
                 "How long a session that ended on another node may still work on this one; 0 asks the database " +
                 "each time."),
-            SessionsCachedMax = Count("SessionsCachedMax", normal.SessionsCachedMax, 1, 10_000_000, "sessions",
-                "Live sessions, and as many access tokens, kept in memory."),
-            SessionsPerUserMax = Count("SessionsPerUserMax", normal.SessionsPerUserMax, 1, 1_000, "sessions",
-                "Live sessions of a user; one more ends the oldest."),
-            PasswordRounds = Count("PasswordRounds", normal.PasswordRounds, 10_000, 10_000_000, "rounds",
+            SessionsCachedMax = source.Int("Identity:SessionsCachedMax", normal.SessionsCachedMax, 1, 10_000_000,
+                "sessions", "Live sessions, and as many access tokens, kept in memory."),
+            SessionsPerUserMax = source.Int("Identity:SessionsPerUserMax", normal.SessionsPerUserMax, 1, 1_000,
+                "sessions", "Live sessions of a user; one more ends the oldest."),
+            PasswordRounds = source.Int("Identity:PasswordRounds", normal.PasswordRounds, 10_000, 10_000_000, "rounds",
                 "PBKDF2 with HMAC-SHA512; a hash with fewer is made again at the next log-in."),
-            PasswordHashesAtOnce = Count("PasswordHashesAtOnce", normal.PasswordHashesAtOnce, 1, 64, "hashes",
-                "Password hashes computed at once; each keeps one core busy."),
-            PasswordQueueMax = Count("PasswordQueueMax", normal.PasswordQueueMax, 1, 10_000, "requests",
+            PasswordHashesAtOnce = source.Int("Identity:PasswordHashesAtOnce", normal.PasswordHashesAtOnce, 1, 64,
+                "hashes", "Password hashes computed at once; each keeps one core busy."),
+            PasswordQueueMax = source.Int("Identity:PasswordQueueMax", normal.PasswordQueueMax, 1, 10_000, "requests",
                 "Log-ins and sign-ups that compute or wait; one more is refused with 503."),
-            AccountFailuresMax = Count("AccountFailuresMax", normal.AccountFailuresMax, 1, 1_000, "failures",
-                "Failed log-ins of one account before it has to wait."),
-            AddressFailuresMax = Count("AddressFailuresMax", normal.AddressFailuresMax, 1, 1_000_000, "failures",
-                "Failed log-ins and sign-ups from one address before it has to wait."),
+            AccountFailuresMax = source.Int("Identity:AccountFailuresMax", normal.AccountFailuresMax, 1, 1_000,
+                "failures", "Failed log-ins of one account before it has to wait."),
+            AddressFailuresMax = source.Int("Identity:AddressFailuresMax", normal.AddressFailuresMax, 1, 1_000_000,
+                "failures", "Failed log-ins and sign-ups from one address before it has to wait."),
             ThrottleFirst = Seconds("ThrottleSecondsFirst", normal.ThrottleFirst, 1, 3_600,
                 "The first wait after too many failed log-ins; each further failure doubles it."),
             ThrottleMax = Seconds("ThrottleSecondsMax", normal.ThrottleMax, 1, 86_400,
                 "The longest wait; failures are forgotten when none came for as long."),
-            ThrottleCounters = Count("ThrottleCounters", normal.ThrottleCounters, 1, 10_000_000, "counters",
-                "Counters of failures, for accounts and for addresses each."),
+            ThrottleCounters = source.Int("Identity:ThrottleCounters", normal.ThrottleCounters, 1, 10_000_000,
+                "counters", "Counters of failures, for accounts and for addresses each."),
             AddressHeader = source.Text("Identity:AddressHeader", normal.AddressHeader,
                 "The header in which the proxy tells the client's address, such as X-Real-IP; empty is the " +
                 "connection's own. The proxy must overwrite it."),
@@ -121,9 +121,6 @@ public sealed record IdentitySettings
         }
 
         return settings;
-
-        int Count(string name, int fallback, int min, int max, string unit, string meaning) =>
-            (int)source.Long($"Identity:{name}", fallback, min, max, unit, meaning);
 
         TimeSpan Seconds(string name, TimeSpan fallback, long min, long max, string meaning) => TimeSpan.FromSeconds(
             source.Long($"Identity:{name}", (long)fallback.TotalSeconds, min, max, "s", meaning));
@@ -143,10 +140,15 @@ public sealed record IdentitySettings
     private static byte[]? Key(SettingsSource source, string name, string meaning)
     {
         var text = source.Text(name, "", meaning, secret: true);
-        var bytes = new byte[text.Length];
-        if (text.Length == 0 || (Convert.TryFromBase64String(text, bytes, out var length) && length >= KeyBytesMin))
+        if (text.Length == 0)
         {
-            return text.Length == 0 ? null : Convert.FromBase64String(text);
+            return null;
+        }
+
+        var bytes = new byte[text.Length];
+        if (Convert.TryFromBase64String(text, bytes, out var length) && length >= KeyBytesMin)
+        {
+            return bytes[..length];
         }
 
         source.Refuse(name, $"which is not base64 of {KeyBytesMin} bytes or more. Make one with: " +

@@ -294,16 +294,8 @@ internal sealed class CatalogHttp
     private static byte[] Page<T>(List<T> items, int limit, Action<Utf8JsonWriter, T> write) =>
         Answer.Render((items, limit, write), static (json, page) =>
         {
-            json.WriteStartObject();
-            json.WriteStartArray("data");
-            foreach (var item in page.items.Take(page.limit))
-            {
-                page.write(json, item);
-            }
-
-            json.WriteEndArray();
-            json.WriteBoolean("has_more", page.items.Count > page.limit);
-            json.WriteEndObject();
+            var shown = page.items[..Math.Min(page.items.Count, page.limit)];
+            Answer.WritePage(json, shown, page.items.Count > shown.Count, page.write);
         }).ToArray();
 
     private static Editor EditorOf(Caller caller) => new(caller.MerchantId);

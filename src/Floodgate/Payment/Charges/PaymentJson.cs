@@ -87,21 +87,6 @@ internal static class PaymentJson
         json.WriteEndObject();
     }
 
-    /// <summary>A page of payments.</summary>
-    public static void Write(Utf8JsonWriter json, (List<Payment> Page, bool HasMore) value)
-    {
-        json.WriteStartObject();
-        json.WriteStartArray("data");
-        foreach (var payment in value.Page)
-        {
-            Write(json, payment);
-        }
-
-        json.WriteEndArray();
-        json.WriteBoolean("has_more", value.HasMore);
-        json.WriteEndObject();
-    }
-
     /// <summary>Money under the name <c>amount</c>.</summary>
     public static void WriteMoney(Utf8JsonWriter json, Money money)
     {

@@ -161,7 +161,7 @@ internal sealed class PaymentsHttp(PaymentBook book, PaymentWatch watch, Charges
         // One more than the page tells whether there is another.
         var found = await book.ListAsync(caller.MerchantId, paging.After, paging.Limit + 1, context.RequestAborted);
         var page = found.GetRange(0, Math.Min(found.Count, paging.Limit));
-        await Answer.WriteAsync(context, 200, (page, found.Count > paging.Limit), PaymentJson.Write);
+        await Answer.WritePageAsync(context, page, found.Count > paging.Limit, PaymentJson.Write);
     }
 
     /// <summary>

@@ -29,15 +29,7 @@ internal sealed class LedgerHttp(Journal journal)
         }
 
         var accounts = await journal.AccountsOfAsync(owner, context.RequestAborted);
-        await Answer.WriteAsync(context, 200, accounts, static (json, accounts) =>
-        {
-            json.WriteStartObject();
-            json.WriteStartArray("data");
-            accounts.ForEach(a => Write(json, a));
-            json.WriteEndArray();
-            json.WriteBoolean("has_more", false);
-            json.WriteEndObject();
-        });
+        await Answer.WritePageAsync(context, accounts, hasMore: false, Write);
     }
 
     private async Task GetAccountAsync(HttpContext context, Caller caller)
@@ -120,15 +112,7 @@ internal sealed class LedgerHttp(Journal journal)
     }
 
     private static Task WriteAsync(HttpContext context, List<JournalEntry> entries, bool hasMore) =>
-        Answer.WriteAsync(context, 200, (entries, hasMore), static (json, value) =>
-        {
-            json.WriteStartObject();
-            json.WriteStartArray("data");
-            value.entries.ForEach(e => Write(json, e));
-            json.WriteEndArray();
-            json.WriteBoolean("has_more", value.hasMore);
-            json.WriteEndObject();
-        });
+        Answer.WritePageAsync(context, entries, hasMore, Write);
 
     private static void Write(Utf8JsonWriter json, Account account)
     {

@@ -15,7 +15,7 @@ public abstract class Database : IAsyncDisposable
     /// <summary>What is different about this database.</summary>
     public abstract Dialect Dialect { get; }
 
-    /// <summary>How many group-commit loops gain from having a transaction under way or queued.</summary>
+    /// <summary>How many group-commit loops gain from writing at the same time: 1 on SQLite.</summary>
     public abstract int WritersMax { get; }
 
     /// <summary>Opens what the settings name: SQLite's file at once, PostgreSQL at the first use.</summary>

@@ -3,6 +3,7 @@ using System.Buffers.Text;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Floodgate.Access;
 using Floodgate.Payment.Charges.Providers.Simulated;
 using Floodgate.Vocabulary;
 
@@ -53,19 +54,8 @@ internal static class ProviderJson
     public static string StatusOf(bool approved) => approved ? "APPROVED" : "DECLINED";
 
     /// <summary>A page of a statement: <c>{"data":[line...],"has_more":bool}</c>.</summary>
-    public static void WriteStatement(Utf8JsonWriter json, List<ProviderLine> lines, bool hasMore)
-    {
-        json.WriteStartObject();
-        json.WriteStartArray("data"u8);
-        foreach (var line in lines)
-        {
-            WriteLine(json, line);
-        }
-
-        json.WriteEndArray();
-        json.WriteBoolean("has_more"u8, hasMore);
-        json.WriteEndObject();
-    }
+    public static void WriteStatement(Utf8JsonWriter json, List<ProviderLine> lines, bool hasMore) =>
+        Answer.WritePage(json, lines, hasMore, WriteLine);
 
     /// <summary>
     /// The verdict in the answer to a call or a question by id; Unknown <c>broken_answer</c> when it says anything
