@@ -1,6 +1,8 @@
 using Floodgate.Access;
 using Floodgate.Access.Identity;
 using Floodgate.Checkout.Catalog;
+using Floodgate.Checkout.Holds;
+using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
 using Floodgate.Payment.Ledger;
 using Floodgate.Storage.Database;
@@ -20,6 +22,7 @@ internal static class Roles
         .. AccessModule.Migrations,
         .. IdentityModule.Migrations,
         .. CatalogModule.Migrations,
+        .. HoldsModule.Migrations,
         .. LedgerModule.Migrations,
         .. ChargesModule.Migrations,
     ];
@@ -32,10 +35,11 @@ internal static class Roles
         services.AddSingleton<Ids>();
         services.AddSingleton(_ => OpenDatabase(settings.Database));
         var runsWorker = settings.Server.Role != "api";
-        LogModule.Add(services, settings.Log, PaymentEvents.Topics, runsWorker);
+        LogModule.Add(services, settings.Log, [.. OrderEvents.Topics, .. PaymentEvents.Topics], runsWorker);
         AccessModule.Add(services, settings.Access);
         IdentityModule.Add(services, settings.Identity);
         CatalogModule.Add(services, settings.Catalog);
+        HoldsModule.Add(services);
         LedgerModule.Add(services);
         ChargesModule.Add(services, settings.Charges, runsWorker);
         SupervisionModule.Add(services, settings.Supervision);

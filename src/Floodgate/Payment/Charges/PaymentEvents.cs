@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Floodgate.Checkout.Orders;
 using Floodgate.Storage.Log;
 using Floodgate.Vocabulary;
 
@@ -11,8 +12,8 @@ namespace Floodgate.Payment.Charges;
 /// <summary>The topics of payments and what is written to them (DESIGN section 5); schemas in docs/events.md.</summary>
 public static class PaymentEvents
 {
-    /// <summary>What is to be done, by customer.</summary>
-    public static readonly Topic Requests = new(1, "payment-requests", 10, 7);
+    /// <summary>What is to be done, by customer: asked by merchants here, and by orders.</summary>
+    public static readonly Topic Requests = OrderEvents.PaymentRequests;
 
     /// <summary>What came of it, by the merchant's order.</summary>
     public static readonly Topic Results = new(2, "payment-results", 10, 7);
@@ -26,8 +27,8 @@ public static class PaymentEvents
     /// <summary>Facts for outside: money was given back.</summary>
     public static readonly Topic Refunded = new(5, "payment.refunded", 10, 7);
 
-    /// <summary>All of them.</summary>
-    public static readonly IReadOnlyList<Topic> Topics = [Requests, Results, Authorized, Captured, Refunded];
+    /// <summary>All of them but <see cref="Requests"/>, which is declared by the first who writes it.</summary>
+    public static readonly IReadOnlyList<Topic> Topics = [Results, Authorized, Captured, Refunded];
 
     internal const string PaymentRequested = "payment.requested/1";
     internal const string OperationRequested = "payment.operation-requested/1";
