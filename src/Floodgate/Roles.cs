@@ -70,6 +70,7 @@ internal static class Roles
             AccessModule.Map(routes, services);
             IdentityModule.Map(routes, services);
             CatalogModule.Map(routes, services);
+            HoldsModule.Map(routes, services);
             LedgerModule.Map(routes, services);
             ChargesModule.Map(routes, services);
         }

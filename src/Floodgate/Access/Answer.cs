@@ -33,6 +33,14 @@ public static class Answer
             : Task.CompletedTask;
     }
 
+    /// <summary>Answers 200 with JSON that was rendered before.</summary>
+    public static async Task WriteAsync(HttpContext context, byte[] json)
+    {
+        context.Response.ContentType = "application/json";
+        context.Response.ContentLength = json.Length;
+        await context.Response.BodyWriter.WriteAsync(json, context.RequestAborted);
+    }
+
     /// <summary>Answers 200 with a page, as <see cref="WritePage"/> makes it.</summary>
     public static Task WritePageAsync<T>(
         HttpContext context, IReadOnlyList<T> page, bool hasMore, Action<Utf8JsonWriter, T> write) => WriteAsync(

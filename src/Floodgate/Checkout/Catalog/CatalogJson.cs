@@ -67,7 +67,7 @@ internal static class CatalogJson
         json.WriteString("currency", sale.Terms.Currency.Code);
         json.WriteString("opensAt", new UtcInstant(sale.Terms.OpensMs).ToString());
         json.WriteString("endsAt", new UtcInstant(sale.Terms.EndsMs).ToString());
-        json.WriteString("state", StateOf(sale.StateAt(now)));
+        json.WriteString("state", Sale.NameOf(sale.StateAt(now)));
         json.WriteNumber("version", sale.Version);
         json.WriteEndObject();
     }
@@ -106,11 +106,4 @@ internal static class CatalogJson
         json.WriteNumber("version", product.Version);
         json.WriteEndObject();
     }
-
-    private static string StateOf(SaleState state) => state switch
-    {
-        SaleState.Scheduled => "SCHEDULED",
-        SaleState.Active => "ACTIVE",
-        _ => "ENDED",
-    };
 }

@@ -12,7 +12,6 @@ internal static class CatalogRequests
     public const long StockMax = 1_000_000_000;
     public const int TiersMax = 50;
     public const int RowsMax = 5_000;
-    public const int SeatsPerRowMax = 200;
     public const int LimitPerBuyerMax = 1_000_000;
     private const int NameLengthMax = 100;
     private const int PlaceLengthMax = 20;
@@ -128,9 +127,9 @@ internal static class CatalogRequests
                 return fault;
             }
 
-            if (row.Seats is < 1 or > SeatsPerRowMax)
+            if (row.Seats is < 1 or > SeatRow.SeatsMax)
             {
-                return $"seats[{n}].seats is {row.Seats}; it must be from 1 to {SeatsPerRowMax}.";
+                return $"seats[{n}].seats is {row.Seats}; it must be from 1 to {SeatRow.SeatsMax}.";
             }
 
             if (!tiers.Contains(row.Tier))

@@ -34,6 +34,14 @@ public sealed record Sale(Guid Id, SaleTerms Terms, long Version)
     public SaleState StateAt(UtcInstant now) => now.Ms < Terms.OpensMs ? SaleState.Scheduled
         : now.Ms < Terms.EndsMs ? SaleState.Active
         : SaleState.Ended;
+
+    /// <summary>A state as the API shows it.</summary>
+    public static string NameOf(SaleState state) => state switch
+    {
+        SaleState.Scheduled => "SCHEDULED",
+        SaleState.Active => "ACTIVE",
+        _ => "ENDED",
+    };
 }
 
 /// <summary>What is counted in a product.</summary>
@@ -56,7 +64,11 @@ public sealed record PriceTier(string Name, long Amount);
 /// <param name="Name">Unique in its section.</param>
 /// <param name="Seats">How many.</param>
 /// <param name="Tier">The name of their price.</param>
-public sealed record SeatRow(string Section, string Name, int Seats, string Tier);
+public sealed record SeatRow(string Section, string Name, int Seats, string Tier)
+{
+    /// <summary>The longest row.</summary>
+    public const int SeatsMax = 200;
+}
 
 /// <summary>What is said of a product and may change.</summary>
 /// <param name="Name">For people.</param>

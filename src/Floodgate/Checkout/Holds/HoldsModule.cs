@@ -1,3 +1,4 @@
+using Floodgate.Access;
 using Floodgate.Storage.Database;
 
 namespace Floodgate.Checkout.Holds;
@@ -8,6 +9,17 @@ public static class HoldsModule
     /// <summary>The tables of pools.</summary>
     public static IReadOnlyList<Migration> Migrations => HoldsSql.Migrations;
 
-    /// <summary>Registers the services.</summary>
-    public static void Add(IServiceCollection services) => services.AddSingleton<StockBoard>();
+    /// <summary>Registers <see cref="HoldBook"/> and what shows it.</summary>
+    public static void Add(IServiceCollection services)
+    {
+        services.AddSingleton<OfferBoard>();
+        services.AddSingleton<SoldOutBoard>();
+        services.AddSingleton<HoldBook>();
+        services.AddSingleton<StockBoard>();
+        services.AddSingleton<HoldsHttp>();
+    }
+
+    /// <summary>Registers the routes.</summary>
+    public static void Map(Routes routes, IServiceProvider services) =>
+        services.GetRequiredService<HoldsHttp>().Map(routes);
 }
