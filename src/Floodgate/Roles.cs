@@ -23,6 +23,7 @@ internal static class Roles
         .. IdentityModule.Migrations,
         .. CatalogModule.Migrations,
         .. HoldsModule.Migrations,
+        .. OrdersModule.Migrations,
         .. LedgerModule.Migrations,
         .. ChargesModule.Migrations,
     ];
@@ -40,6 +41,7 @@ internal static class Roles
         IdentityModule.Add(services, settings.Identity);
         CatalogModule.Add(services, settings.Catalog);
         HoldsModule.Add(services);
+        OrdersModule.Add(services, settings.Orders, runsWorker);
         LedgerModule.Add(services);
         ChargesModule.Add(services, settings.Charges, runsWorker);
         SupervisionModule.Add(services, settings.Supervision);
@@ -71,6 +73,7 @@ internal static class Roles
             IdentityModule.Map(routes, services);
             CatalogModule.Map(routes, services);
             HoldsModule.Map(routes, services);
+            OrdersModule.Map(routes, services);
             LedgerModule.Map(routes, services);
             ChargesModule.Map(routes, services);
         }

@@ -2,6 +2,7 @@ using System.Collections;
 using Floodgate.Access;
 using Floodgate.Access.Identity;
 using Floodgate.Checkout.Catalog;
+using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
@@ -95,6 +96,7 @@ public sealed record Settings(
     AccessSettings Access,
     IdentitySettings Identity,
     CatalogSettings Catalog,
+    OrdersSettings Orders,
     ChargesSettings Charges,
     SupervisionSettings Supervision)
 {
@@ -148,6 +150,7 @@ public sealed record Settings(
             AccessSettings.Read(source, server.IsDemo),
             IdentitySettings.Read(source),
             CatalogSettings.Read(source),
+            OrdersSettings.Read(source),
             ChargesSettings.Read(source, JournalBeside(database)),
             SupervisionSettings.Read(source))
         {

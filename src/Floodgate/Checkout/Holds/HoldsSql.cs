@@ -135,6 +135,14 @@ internal static class HoldsSql
     private static readonly Statement SelectSeats = new(
         "select p.seats from {rows} join pool p on p.product_id = rows.product_id", Column.Id("product_id"));
 
+    private static readonly Statement SelectPools = new(
+        """
+        select p.product_id, p.capacity, p.held, p.sold, p.seats, p.takes,
+            (select count(*) from seat_taken s where s.product_id = p.product_id),
+            (select coalesce(cast(sum(b.quantity) as bigint), 0) from buyer_share b where b.product_id = p.product_id)
+        from pool p order by p.product_id
+        """);
+
     /// <summary>Makes the pools that are not there yet, all of it free.</summary>
     public static void Create(Tx tx, IReadOnlyList<Offer> offers) => tx.Queue(
         InsertPools,
@@ -142,9 +150,7 @@ internal static class HoldsSql
             .Bytes(o => new byte[((o.Seats?.Count ?? 0) + 7) / 8]));
 
     public static ValueTask<List<Pool>> LockAsync(Tx tx, IReadOnlyList<Guid> productIds) => tx.QueryAsync(
-        LockPools,
-        Rows.Over(productIds).Id(i => i),
-        r => new Pool(r.Id(0), r.Long(1), r.Long(2), r.Long(3), r.Bytes(4), r.Long(5)));
+        LockPools, Rows.Over(productIds).Id(i => i), Map);
 
     /// <summary>Locks them before the next statement.</summary>
     public static void Lock(Tx tx, IReadOnlyList<Guid> productIds) =>
@@ -217,7 +223,16 @@ internal static class HoldsSql
     /// <summary>The bits of a product's seats; null while nothing of it was ever held.</summary>
     public static async ValueTask<byte[]?> SelectSeatsAsync(Tx tx, Guid productId) =>
         (await tx.QueryAsync(SelectSeats, Rows.One(productId).Id(p => p), r => r.Bytes(0))).FirstOrDefault();
+
+    /// <summary>Every pool. Its cost grows with what was ever sold.</summary>
+    public static ValueTask<List<CountedPool>> SelectPoolsAsync(Tx tx) =>
+        tx.QueryAsync(SelectPools, Rows.None, r => new CountedPool(Map(r), r.Long(6), r.Long(7)));
+
+    private static Pool Map(Row r) => new(r.Id(0), r.Long(1), r.Long(2), r.Long(3), r.Bytes(4), r.Long(5));
 }
+
+/// <summary>A pool with the rows of its seats and the sum of its shares, for the checks.</summary>
+internal sealed record CountedPool(Pool Pool, long Taken, long Shares);
 
 /// <summary>What a buyer holds and owns of a product.</summary>
 internal sealed record BuyerShare(Guid ProductId, string Buyer, long Quantity);
