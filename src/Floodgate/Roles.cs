@@ -5,6 +5,7 @@ using Floodgate.Checkout.Holds;
 using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
 using Floodgate.Payment.Ledger;
+using Floodgate.Payment.Results;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Supervision;
@@ -44,6 +45,7 @@ internal static class Roles
         OrdersModule.Add(services, settings.Orders, runsWorker);
         LedgerModule.Add(services);
         ChargesModule.Add(services, settings.Charges, runsWorker);
+        ResultsModule.Add(services, runsWorker);
         SupervisionModule.Add(services, settings.Supervision);
     }
 

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Floodgate.Access;
+using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
+using Floodgate.Payment.Results;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Vocabulary;
@@ -34,7 +36,7 @@ internal sealed class DeskHttp(Database database, PaymentChecks payments, DeadLe
         IReadOnlyList<InvariantCheck> checks;
         try
         {
-            checks = await database.ReadSnapshotAsync(payments.CheckAsync, context.RequestAborted);
+            checks = await database.ReadSnapshotAsync(CheckAsync, context.RequestAborted);
         }
         finally
         {
@@ -59,6 +61,13 @@ internal sealed class DeskHttp(Database database, PaymentChecks payments, DeadLe
             json.WriteEndObject();
         });
     }
+
+    private async ValueTask<IReadOnlyList<InvariantCheck>> CheckAsync(Tx tx) =>
+    [
+        .. await payments.CheckAsync(tx),
+        .. await OrderChecks.CheckAsync(tx),
+        .. await ResultChecks.CheckAsync(tx),
+    ];
 
     private async Task ShowLagAsync(HttpContext context, Caller caller)
     {

@@ -1,5 +1,7 @@
 using Floodgate.Access;
+using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
+using Floodgate.Payment.Results;
 using Floodgate.Storage.Database;
 
 namespace Floodgate.Supervision;
@@ -16,7 +18,12 @@ public static class SupervisionModule
         services.AddSingleton<DeskHttp>();
         services.AddHostedService<ProgressWorker>();
         services.AddSingleton(provider => DatabaseCheck(provider.GetRequiredService<Database>()));
-        services.AddSingleton(provider => ProcessingCheck(provider.GetRequiredService<PaymentChecks>()));
+        services.AddSingleton(provider => ProcessingCheck("processing", () =>
+            provider.GetRequiredService<PaymentChecks>().Failure));
+        services.AddSingleton(provider => ProcessingCheck("results", () =>
+            provider.GetRequiredService<ResultChecks>().Failure));
+        services.AddSingleton(provider => ProcessingCheck("expiry", () =>
+            provider.GetRequiredService<OrderChecks>().Failure));
     }
 
     /// <summary>Registers the routes, and starts to collect metrics.</summary>
@@ -27,8 +34,10 @@ public static class SupervisionModule
         services.GetRequiredService<DeskHttp>().Map(routes);
     }
 
-    private static ReadyCheck ProcessingCheck(PaymentChecks payments) => new("processing", _ => ValueTask.FromResult(
-        payments.Failure is null ? null : "stands still after a violated invariant; see the log, then restart."));
+    private static ReadyCheck ProcessingCheck(string name, Func<Exception?> failure) => new(
+        name,
+        _ => ValueTask.FromResult(
+            failure() is null ? null : "stands still after a violated invariant; see the log, then restart."));
 
     private static ReadyCheck DatabaseCheck(Database database) => new("database", async cancel =>
     {

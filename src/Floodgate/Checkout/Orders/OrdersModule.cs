@@ -30,7 +30,7 @@ public static class OrdersModule
         services.AddSingleton(p => new ExpiryTools(
             p.GetRequiredService<TimeProvider>(), p.GetRequiredService<OrdersLog>()));
         services.AddSingleton<ExpiryWorker>();
-        services.AddSingleton<OrderChecks>();
+        services.AddSingleton(p => new OrderChecks(p.GetRequiredService<ExpiryWorker>()));
         if (runsWorker)
         {
             services.AddHostedService(p => p.GetRequiredService<ExpiryWorker>());
