@@ -29,7 +29,12 @@ public sealed record WantedLine(
     Offer Offer, int Quantity, IReadOnlyList<int>? Places = null, string? Section = null, string? Tier = null);
 
 /// <summary>A basket: all of it is held for the order, or nothing.</summary>
-public sealed record Basket(Guid OrderId, string Buyer, IReadOnlyList<WantedLine> Lines);
+public sealed record Basket(Guid OrderId, string Buyer, IReadOnlyList<WantedLine> Lines)
+{
+    /// <summary>The lines in the order in which they are decided: those that name their seats first.</summary>
+    public IEnumerable<WantedLine> InOrder =>
+        Lines.Count == 1 ? Lines : Lines.Where(l => l.Places is not null).Concat(Lines.Where(l => l.Places is null));
+}
 
 /// <summary>What is held of one line: the seats, and the price of the line in minor units.</summary>
 public sealed record HeldLine(WantedLine Wanted, int[] Places, long Amount);
@@ -181,8 +186,8 @@ public sealed class HoldBook(SoldOutBoard soldOut)
     }
 
     /// <summary>
-    /// Checks in the order of <see cref="HoldOutcome"/>, line by line; a line that is refused frees what the lines
-    /// before it took.
+    /// Checks in the order of <see cref="HoldOutcome"/>, line by line, those that name their seats first: or the best that
+    /// is available might be what a later line names. A line that is refused frees what the lines before it took.
     /// </summary>
     private static Holding Decide(
         Basket basket,
@@ -191,7 +196,7 @@ public sealed class HoldBook(SoldOutBoard soldOut)
         Dictionary<(Guid, string), long> taken)
     {
         var held = new List<HeldLine>(basket.Lines.Count);
-        foreach (var line in basket.Lines)
+        foreach (var line in basket.InOrder)
         {
             var pool = pools[line.Offer.Product.Id];
             var share = shares.GetValueOrDefault((pool.ProductId, basket.Buyer))
@@ -213,7 +218,10 @@ public sealed class HoldBook(SoldOutBoard soldOut)
             taken[key] = shares[key] = checked(shares.GetValueOrDefault(key) + line.Quantity);
         }
 
-        return new Holding(HoldOutcome.Held, held, Guid.Empty);
+        return new Holding(
+            HoldOutcome.Held,
+            [.. basket.Lines.Select(line => held.Find(h => ReferenceEquals(h.Wanted, line))!)],
+            Guid.Empty);
     }
 
     private static (HoldOutcome Outcome, int[] Places) Decide(WantedLine line, Pool pool, long share)
