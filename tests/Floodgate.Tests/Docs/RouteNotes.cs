@@ -40,6 +40,8 @@ internal static class RouteNotes
         ["POST /payments/authorize"] = "Older form of an authorization: flat body, `idempotencyKey` in it.",
         ["POST /payments/capture/{id}"] = "Older form of a capture.",
         ["POST /payments/refund/{id}"] = "Older form of a refund.",
+        ["GET /v1/wallets/me"] = "The balances of the user of the access token.",
+        ["POST /v1/wallets/me/top-ups"] = "A payment through the gateway that fills that wallet." + Key,
         ["GET /v1/wallets/{userId}"] = "A customer's balances, available and held.",
         ["POST /v1/wallets/{userId}/top-ups"] = "A payment through the gateway that fills the wallet." + Key,
         ["GET /v1/ledger/accounts"] = "The merchant's own accounts; an operator names an `owner`.",

@@ -9,6 +9,19 @@ namespace Floodgate.Payment.Charges;
 /// <summary>A charge, or an operation on one, as it was when it was taken up.</summary>
 internal sealed record ChargeTask(Payment Payment, Operation? Operation)
 {
+    /// <summary>
+    /// True for an order's payment that is stored together with its first answer. The recording that finds it stored
+    /// clears it and decides again.
+    /// </summary>
+    public bool IsNew { get; set; }
+
+    /// <summary>
+    /// True for an order's payment whose provider may have seen it although no answer says so: a call of which no answer
+    /// was recorded, here or before the start.
+    /// </summary>
+    public bool MayBeKnown { get; init; } =
+        Operation is null && Payment is { IsOfOrder: true, State: PaymentState.Unknown };
+
     /// <summary>The id towards the provider, and of its postings.</summary>
     public Guid Id => Operation?.Id ?? Payment.Id;
 
@@ -22,6 +35,10 @@ internal sealed record ChargeTask(Payment Payment, Operation? Operation)
     public bool IsUnknown => Operation is { } o
         ? o.State == OperationState.Unknown
         : Payment.State == PaymentState.Unknown;
+
+    /// <summary>For how long a charge must not be called any more, in milliseconds; negative while it may be.</summary>
+    public long ExpiredForMs(long nowMs) =>
+        Operation is null && Payment.NotAfterMs > 0 ? nowMs - Payment.NotAfterMs - 1 : -1;
 }
 
 /// <summary>What the provider said to a task, and where the task came from.</summary>
@@ -76,20 +93,26 @@ internal sealed class AnswerBook : IAsyncDisposable
     public ValueTask DisposeAsync() => recording.DisposeAsync();
 
     /// <summary>The task as it waits for its next try.</summary>
-    public static DueCharge DueOf(Answered answered) => new(
-        answered.Task.Id, answered.Task.Payment.Id, answered.Task.Provider, answered.DueMs, answered.Attempts);
+    public static DueCharge DueOf(Answered answered)
+    {
+        var (task, payment) = (answered.Task, answered.Task.Payment);
+        var endMs = task.Operation is null && !task.MayBeKnown && answered.Answer.Verdict == ProviderVerdict.NotReached
+            ? payment.NotAfterMs
+            : 0;
+        return new(task.Id, payment.Id, task.Provider, answered.DueMs, answered.Attempts, endMs);
+    }
 
     private async ValueTask<IReadOnlyList<bool>> RecordAsync(Tx tx, IReadOnlyList<Answered> batch)
     {
         // One answer for each task: a redelivered event and a put-off task may meet here. One that knows wins.
         var answers = batch.OrderBy(a => a.Answer.Verdict).DistinctBy(a => a.Task.Id).OrderBy(a => a.Task.Id).ToList();
         var changes = new Changes();
-        await SettleChargesAsync(tx, answers.FindAll(a => !NeedsLock(a)), changes);
-        await SettleLockedAsync(tx, answers.FindAll(NeedsLock), changes);
+        await SettleChargesAsync(tx, answers.FindAll(a => !a.Task.IsNew && !NeedsLock(a)), changes);
+        await SettleLockedAsync(tx, answers.FindAll(a => a.Task.IsNew || NeedsLock(a)), changes);
 
         ChargesSql.Upsert(tx, [.. answers.Where(a => !IsKnown(a)).Select(DueOf)]);
         ChargesSql.DeleteDues(tx, [.. answers.Where(a => IsKnown(a) && a.Event is null).Select(a => a.Task.Id)]);
-        await journal.PostAsync(tx, changes.Postings);
+        await journal.PostAsync(tx, changes.Postings, changes.Locked);
         await log.AppendAsync(tx, changes.Events);
         if (Offsets is { } offsets)
         {
@@ -126,7 +149,8 @@ internal sealed class AnswerBook : IAsyncDisposable
     }
 
     /// <summary>
-    /// Wallets and operations are decided on the locked rows and balances, in the order of their ids.
+    /// Wallets and operations are decided on the locked rows and balances, in the order of their ids; payments of orders
+    /// are stored as they were decided.
     /// </summary>
     private async ValueTask SettleLockedAsync(Tx tx, List<Answered> answers, Changes changes)
     {
@@ -135,14 +159,20 @@ internal sealed class AnswerBook : IAsyncDisposable
             return;
         }
 
-        var payments = (await ChargesSql.LockAsync(tx, [.. answers.Select(a => a.Task.Payment.Id).Distinct()]))
-            .ToDictionary(p => p.Id);
+        var stored = answers.Where(a => !a.Task.IsNew).Select(a => a.Task.Payment.Id).Distinct().ToList();
+        var payments = (await ChargesSql.LockAsync(tx, stored)).ToDictionary(p => p.Id);
+        foreach (var task in answers.Select(a => a.Task).Where(t => t.IsNew))
+        {
+            task.IsNew = payments.TryAdd(task.Id, task.Payment);
+        }
+
         var operations = (await ChargesSql.SelectOperationsAsync(
             tx, [.. answers.Where(a => a.Task.Operation is not null).Select(a => a.Task.Id)])).ToDictionary(o => o.Id);
-        var wallets = (await journal.LockAsync(
-            tx, payments.Values.SelectMany(p => Postings.CustomerAccounts(p.Request)).ToHashSet()))
-            .ToDictionary(a => a.Key, a => a.Value.Balance);
+        changes.Locked = await journal.LockAsync(
+            tx, payments.Values.SelectMany(p => Postings.CustomerAccounts(p.Request)).ToHashSet());
+        var wallets = changes.Locked.ToDictionary(a => a.Key, a => a.Value.Balance);
 
+        var fresh = answers.Select(a => a.Task).Where(t => t.IsNew).ToList();
         var charged = new List<Payment>();
         var moved = new Dictionary<Guid, Payment>();
         var answered = new List<Operation>();
@@ -153,7 +183,12 @@ internal sealed class AnswerBook : IAsyncDisposable
             {
                 if (Settle(payment, Funded(payment, answer.Answer, wallets)) is { } next)
                 {
-                    charged.Add(payments[payment.Id] = next);
+                    payments[payment.Id] = next;
+                    if (!answer.Task.IsNew)
+                    {
+                        charged.Add(next);
+                    }
+
                     Move(wallets, changes.AddCharge(next));
                 }
             }
@@ -166,18 +201,52 @@ internal sealed class AnswerBook : IAsyncDisposable
             }
         }
 
+        await StoreAsync(tx, fresh, payments);
         await ChargesSql.SettleAsync(tx, charged);
         ChargesSql.Update(tx, answered);
         ChargesSql.Update(tx, moved.Values);
     }
 
+    /// <summary>
+    /// Inserts payments as they stand after their first answer. One that is there already, by the same event delivered
+    /// twice, was decided on money that it does not move: the batch is decided again, knowing it.
+    /// </summary>
+    private static async ValueTask StoreAsync(
+        Tx tx, List<ChargeTask> tasks, Dictionary<Guid, Payment> payments)
+    {
+        var inserted = (await ChargesSql.InsertAnsweredAsync(tx, [.. tasks.Select(t => payments[t.Id].Checked())]))
+            .ToHashSet();
+        if (inserted.Count == tasks.Count)
+        {
+            return;
+        }
+
+        var others = tasks.FindAll(t => !inserted.Contains(t.Id));
+        var stored = (await ChargesSql.SelectStoredAsync(tx, others.ConvertAll(t => t.Id))).ToHashSet();
+        if (stored.Count > 0)
+        {
+            others.FindAll(t => stored.Contains(t.Id)).ForEach(t => t.IsNew = false);
+            throw new DatabaseUnavailableException(
+                "Payments of this batch are stored already: decided again, it sees them.");
+        }
+
+        // Their key was used by another payment.
+        var renamed = others.ConvertAll(t => payments[t.Id].WithOwnKey());
+        inserted = [.. await ChargesSql.InsertAnsweredAsync(tx, renamed)];
+        Invariant.Check(inserted.Count == renamed.Count, "an order's payment is stored with its first answer");
+    }
+
     private Payment? Settle(Payment payment, ProviderAnswer answer) => answer.Verdict switch
     {
-        ProviderVerdict.Approved => payment.Approve(CommissionOf(payment, payment.Request.Amount.AmountMinor), NowMs),
+        ProviderVerdict.Approved => Approve(payment),
         ProviderVerdict.Declined => payment.Decline(answer.Reason ?? "declined", NowMs),
         ProviderVerdict.Unknown => payment.LoseSight(),
         _ => null,
     };
+
+    private Payment? Approve(Payment payment) => payment.Parts?.Captured(settings.CommissionBasisPoints) is { } parts
+        ? (payment with { Parts = parts }).Approve(parts.Commission, NowMs)?.Checked()
+        : payment.Approve(CommissionOf(payment, payment.Request.Amount.AmountMinor), NowMs);
 
     private Operation? Settle(Operation operation, ProviderAnswer answer) => !operation.IsPending ? null
         : answer.Verdict switch
@@ -252,6 +321,9 @@ internal sealed class AnswerBook : IAsyncDisposable
     private sealed class Changes
     {
         public List<Posting> Postings { get; } = [];
+
+        /// <summary>The customers' accounts, which are locked already.</summary>
+        public Dictionary<AccountName, Account> Locked { get; set; } = [];
 
         public List<NewEvent> Events { get; } = [];
 

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges.Providers;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
@@ -7,10 +9,14 @@ using Microsoft.Extensions.Hosting;
 namespace Floodgate.Payment.Charges;
 
 /// <summary>
-/// Carries accepted payments and operations to their provider and its answers back. Two loops: the consumer of
-/// <c>payment-requests</c>, and the due loop of each provider for what was put off (not reached, breaker open,
-/// outcome unknown). Idempotent by the id of the payment or operation.
+/// Carries accepted payments and operations, and what orders ask for, to their provider and its answers back. Two loops:
+/// the consumer of <c>payment-requests</c>, and the due loop of each provider for what was put off (not reached,
+/// breaker open, outcome unknown). Idempotent by the id of the payment or operation.
 /// </summary>
+/// <remarks>
+/// An order's payment is in one hand at a time: the event's until it is stored, the due loop's from then on. So a charge
+/// that is declined because its order has expired has no call under way.
+/// </remarks>
 internal sealed class ChargeWorker : BackgroundService
 {
     /// <summary>The consumer group.</summary>
@@ -18,35 +24,46 @@ internal sealed class ChargeWorker : BackgroundService
 
     private static readonly TimeSpan LongestNap = TimeSpan.FromSeconds(1);
 
+    // How far the clock of the node that took the order may be ahead.
+    private const long ClockSkewMsMax = 60_000;
+
     private readonly Database database;
+    private readonly PaymentBook book;
     private readonly ProviderGates gates;
     private readonly AnswerBook answers;
     private readonly ChargesLog log;
     private readonly TimeProvider time;
     private volatile bool isPaused;
 
+    // Orders' payments whose provider was called and whose answer is not recorded; a dead letter leaves its own behind.
+    private readonly ConcurrentDictionary<Guid, bool> unrecorded = new();
+    private readonly long startedAtMs;
+
     public ChargeWorker(
         Database database,
         IEventLog eventLog,
+        PaymentBook book,
         ProviderGates gates,
         AnswerBook answers,
         ChargeWorkerTools tools)
     {
         this.database = database;
+        this.book = book;
         this.gates = gates;
         this.answers = answers;
         log = tools.Log;
         time = tools.Consumer.Time;
-        Consumer = new Consumer<ChargeTask>(
+        startedAtMs = UtcInstant.Now(time).Ms;
+        Consumer = new Consumer<ChargeMessage>(
             database,
             eventLog,
-            new ConsumerPlan<ChargeTask>(Group, [PaymentEvents.Requests], PrepareAsync, HandleAsync),
+            new ConsumerPlan<ChargeMessage>(Group, [PaymentEvents.Requests], PrepareAsync, HandleAsync),
             tools.LogSettings,
             tools.Consumer);
     }
 
     /// <summary>The consumer, for the desk: pause, lag, failure.</summary>
-    public Consumer<ChargeTask> Consumer { get; }
+    public Consumer<ChargeMessage> Consumer { get; }
 
     /// <summary>Stops taking up work, new and put off; what is in work is finished.</summary>
     public void Pause()
@@ -69,28 +86,94 @@ internal sealed class ChargeWorker : BackgroundService
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         Consumer.Started += offsets => answers.Offsets = offsets;
+        await LoseSightAsync(stoppingToken);
         await Task.WhenAll(
             [Consumer.RunAsync(stoppingToken), .. gates.All.Select(g => RunDueAsync(g, stoppingToken))]);
     }
 
-    private async ValueTask<IReadOnlyList<Prepared<ChargeTask>>> PrepareAsync(
+    private async ValueTask<IReadOnlyList<Prepared<ChargeMessage>>> PrepareAsync(
         IReadOnlyList<LoggedEvent> events, CancellationToken cancel)
     {
-        var parsed = events.Select(PaymentEvents.Parse).ToList();
-        var named = parsed.Where(p => p.Ids is not null).Select(p => p.Ids!).ToList();
+        var requests = events.Select(e => PaymentEvents.Parse(e.Type, e.Payload)).ToList();
+        var named = requests.Where(r => r.Ids is not null).Select(r => r.Ids!).ToList();
         var tasks = await LoadAsync(named, cancel);
-        return [.. parsed.Select(p => p.Ids is null ? new(null, p.Error) : PreparedOf(tasks, p.Ids))];
+        return [.. requests.Select(r => r.Ids is null ? new(null, r.Error) : PreparedOf(tasks, r))];
     }
 
-    private static Prepared<ChargeTask> PreparedOf(Dictionary<Guid, ChargeTask> tasks, EventIds ids) =>
-        !tasks.TryGetValue(ids.OperationId ?? ids.PaymentId, out var task)
-            ? new(null, "no payment or operation of this id is stored here")
-            : new(task.IsPending ? task : null, null);
-
-    private async Task HandleAsync(Delivery<ChargeTask> delivery, CancellationToken cancel)
+    private static Prepared<ChargeMessage> PreparedOf(Dictionary<Guid, ChargeTask> tasks, Requested request)
     {
-        var answered = await gates.AskAsync(delivery.Message, 0, delivery.Event, cancel);
-        await answers.RecordAsync(answered, cancel);
+        var isStored = tasks.TryGetValue(request.Id, out var task);
+        return (isStored, request) switch
+        {
+            // What of it is pending is put off, with its row: the due loop's.
+            (true, { Payment: { } payment }) => task!.Payment.Request.OrderId == payment.Request.OrderId
+                ? default
+                : new(null, "the payment's id is the one of another order's"),
+            (true, _) => new(task!.IsPending ? new(task, null) : null, null),
+            (_, { Payment: { } payment }) => new(new(new ChargeTask(payment, null) { IsNew = true }, null), null),
+            (_, { Refund: { } refund }) => new(new(null, refund), null),
+            _ => new(null, "no payment or operation of this id is stored here"),
+        };
+    }
+
+    private async Task HandleAsync(Delivery<ChargeMessage> delivery, CancellationToken cancel)
+    {
+        var task = delivery.Message.Refund is { } refund
+            ? await TakeUpAsync(refund, cancel)
+            : delivery.Message.Task!;
+        if (task.IsPending)
+        {
+            await answers.RecordAsync(await AskAsync(task, 0, delivery.Event, cancel), cancel);
+            unrecorded.TryRemove(task.Id, out _);
+        }
+    }
+
+    /// <summary>The operation of an order's refund: durable before the provider is called.</summary>
+    private async Task<ChargeTask> TakeUpAsync(OrderRefund refund, CancellationToken cancel)
+    {
+        var (outcome, operation, payment) = await book.AskAsync(refund, cancel);
+        if (outcome is OperationOutcome.Accepted or OperationOutcome.Replayed)
+        {
+            return new ChargeTask(payment!, operation);
+        }
+
+        var fault = PaymentRequests.FaultOf(outcome, OrderRequests.OperationOf(refund).Request, payment);
+        throw new BadEventException($"the refund is refused: {fault.Kind.Code}: {fault.Detail}");
+    }
+
+    private Task<Answered> AskAsync(ChargeTask task, int attempts, LoggedEvent? e, CancellationToken cancel)
+    {
+        if (task.Operation is not null || !task.Payment.IsOfOrder || task.Provider == WalletProvider.WalletName)
+        {
+            return gates.AskAsync(task, attempts, e, cancel);
+        }
+
+        var isFirst = unrecorded.TryAdd(task.Id, true)
+            && (!task.IsNew || task.Payment.RequestedAtMs > startedAtMs + ClockSkewMsMax);
+        return gates.AskAsync(task with { MayBeKnown = task.MayBeKnown || !isFirst }, attempts, e, cancel);
+    }
+
+    private async Task LoseSightAsync(CancellationToken stop)
+    {
+        while (true)
+        {
+            try
+            {
+                await database.WriteAsync(
+                    tx =>
+                    {
+                        ChargesSql.LoseSight(tx);
+                        return ValueTask.FromResult(0);
+                    },
+                    stop);
+                return;
+            }
+            catch (DatabaseUnavailableException error)
+            {
+                log.DuePaused(WalletProvider.WalletName, error.Message);
+                await Task.Delay(LongestNap, time, stop);
+            }
+        }
     }
 
     private async Task RunDueAsync(ProviderGate gate, CancellationToken stop)
@@ -99,8 +182,9 @@ internal sealed class ChargeWorker : BackgroundService
         {
             while (!stop.IsCancellationRequested)
             {
-                await gate.Breaker.WhenMayEnterAsync(stop);
-                if (isPaused || !await TakeDueAsync(gate, stop))
+                var mayEnter = gate.Breaker.WhenMayEnterAsync(stop);
+                await Task.WhenAny(mayEnter, Task.Delay(mayEnter.IsCompleted ? TimeSpan.Zero : LongestNap, time, stop));
+                if (isPaused || !await TakeDueAsync(gate, mayEnter.IsCompletedSuccessfully, stop))
                 {
                     await NapAsync(gate.Provider.Name, stop);
                 }
@@ -117,13 +201,20 @@ internal sealed class ChargeWorker : BackgroundService
         }
     }
 
-    /// <summary>Takes up a page of what is due, in parallel; false when there is nothing to do now.</summary>
-    private async Task<bool> TakeDueAsync(ProviderGate gate, CancellationToken stop)
+    /// <summary>
+    /// Takes up a page of what is due, in parallel; while no call may pass, of what needs none because its order has
+    /// expired. False when there is nothing to do now.
+    /// </summary>
+    private async Task<bool> TakeDueAsync(ProviderGate gate, bool mayCall, CancellationToken stop)
     {
         try
         {
-            var nowMs = UtcInstant.Now(time).Ms;
-            var due = await database.ReadAsync(tx => ChargesSql.SelectDueAsync(tx, gate.Provider.Name, nowMs), stop);
+            var (name, nowMs) = (gate.Provider.Name, UtcInstant.Now(time).Ms);
+            var due = await database.ReadAsync(
+                tx => mayCall
+                    ? ChargesSql.SelectDueAsync(tx, name, nowMs)
+                    : ChargesSql.SelectEndedAsync(tx, name, nowMs),
+                stop);
             var tasks = await LoadAsync([.. due.Select(EventIdsOf)], stop);
             var gone = due.FindAll(d => !tasks.TryGetValue(d.Id, out var task) || !task.IsPending);
             await ForgetAsync(gone, stop);
@@ -144,10 +235,11 @@ internal sealed class ChargeWorker : BackgroundService
 
     private async Task TakeAsync(ChargeTask task, int attempts, CancellationToken stop)
     {
-        var answered = await gates.AskAsync(task, attempts, null, stop);
+        var answered = await AskAsync(task, attempts, null, stop);
         try
         {
             await answers.RecordAsync(answered, stop);
+            unrecorded.TryRemove(task.Id, out _);
         }
         catch (Exception error) when (error is not (OperationCanceledException or InvariantViolatedException))
         {
@@ -226,6 +318,9 @@ internal sealed class ChargeWorker : BackgroundService
         return tasks;
     }
 }
+
+/// <summary>What is to be carried out: something stored, an order's payment that is not, or an order's refund.</summary>
+internal sealed record ChargeMessage(ChargeTask? Task, OrderRefund? Refund);
 
 /// <summary>What the worker needs besides its stores.</summary>
 internal sealed record ChargeWorkerTools(LogSettings LogSettings, ConsumerTools Consumer, ChargesLog Log);

@@ -40,7 +40,7 @@ public static class ChargesModule
             p.GetRequiredService<ChargeWorker>(),
             p.GetRequiredService<LogSettings>(),
             p.GetRequiredService<ProviderGates>(),
-            p.GetRequiredService<TimeProvider>()));
+            new Discards(p.GetRequiredService<IEventLog>(), p.GetRequiredService<TimeProvider>())));
         if (runsWorker)
         {
             services.AddHostedService(p => p.GetRequiredService<ChargeWorker>());

@@ -44,6 +44,12 @@ public enum OperationOutcome
     /// <summary>The money is in the customer's wallet; it is spent, not refunded.</summary>
     TopUpNotRefundable,
 
+    /// <summary>The payment is an order's: its refunds come from the order, which knows the part.</summary>
+    RefundByOrder,
+
+    /// <summary>The merchant has no part of the payment.</summary>
+    NoSuchPart,
+
     /// <summary>More than is left: captured minus refunded minus refunds that are not answered.</summary>
     AboveRefundable,
 }
@@ -70,7 +76,7 @@ public static class OperationRules
         }
 
         return request.Kind == OperationKind.Refund
-            ? DecideRefund(payment, request.Amount?.AmountMinor)
+            ? DecideRefund(payment, request)
             : DecideOnAuthorization(payment, request.Kind, request.Amount?.AmountMinor);
     }
 
@@ -86,7 +92,7 @@ public static class OperationRules
                 Commission = commission,
             },
             OperationKind.Void => payment with { State = PaymentState.Voided, IsVoiding = false },
-            _ => Refund(payment, operation.Amount),
+            _ => Refund(payment, operation),
         }).Checked();
 
     /// <summary>The payment after the provider refused the operation: what was reserved is free again.</summary>
@@ -95,11 +101,16 @@ public static class OperationRules
         {
             OperationKind.Capture => payment with { Capturing = 0 },
             OperationKind.Void => payment with { IsVoiding = false },
-            _ => payment with { Refunding = payment.Refunding - operation.Amount },
+            _ => payment with
+            {
+                Refunding = payment.Refunding - operation.Amount,
+                Parts = payment.Parts?.With(
+                    operation.Request.PartMerchantId, p => p with { Refunding = p.Refunding - operation.Amount }),
+            },
         }).Checked();
 
     private static (OperationOutcome Outcome, long Amount, Payment Payment) DecideRefund(
-        Payment payment, long? asked)
+        Payment payment, OperationRequest request)
     {
         if (payment.Captured == 0)
         {
@@ -111,11 +122,31 @@ public static class OperationRules
             return (OperationOutcome.TopUpNotRefundable, 0, payment);
         }
 
-        var amount = asked ?? payment.Refundable;
-        return amount == 0 || amount > payment.Refundable
+        if (payment.IsOfOrder && request.PartMerchantId is null)
+        {
+            return (OperationOutcome.RefundByOrder, 0, payment);
+        }
+
+        if (request.PartMerchantId is { } merchant && RefundableOf(payment, merchant) is null)
+        {
+            return (OperationOutcome.NoSuchPart, 0, payment);
+        }
+
+        var most = Math.Min(RefundableOf(payment, request.PartMerchantId) ?? long.MaxValue, payment.Refundable);
+        var amount = request.Amount?.AmountMinor ?? most;
+        return amount == 0 || amount > most
             ? (OperationOutcome.AboveRefundable, 0, payment)
-            : (OperationOutcome.Accepted, amount, (payment with { Refunding = payment.Refunding + amount }).Checked());
+            : (OperationOutcome.Accepted, amount, (payment with
+            {
+                Refunding = payment.Refunding + amount,
+                Parts = payment.Parts?.With(request.PartMerchantId, p => p with { Refunding = p.Refunding + amount }),
+            }).Checked());
     }
+
+    // What is left of a merchant's part; null when it has none. A payment that is not split is one part.
+    private static long? RefundableOf(Payment payment, string? merchantId) => payment.Parts is { } parts
+        ? merchantId is null ? null : parts.Find(merchantId)?.Refundable
+        : merchantId is null || merchantId == payment.Request.MerchantId ? payment.Refundable : null;
 
     private static (OperationOutcome Outcome, long Amount, Payment Payment) DecideOnAuthorization(
         Payment payment, OperationKind kind, long? asked)
@@ -141,14 +172,18 @@ public static class OperationRules
             : (OperationOutcome.Accepted, amount, (payment with { Capturing = amount }).Checked());
     }
 
-    private static Payment Refund(Payment payment, long amount)
+    private static Payment Refund(Payment payment, Operation operation)
     {
+        var amount = operation.Amount;
         var refunded = checked(payment.Refunded + amount);
         return payment with
         {
             State = refunded == payment.Captured ? PaymentState.Refunded : PaymentState.PartiallyRefunded,
             Refunded = refunded,
             Refunding = payment.Refunding - amount,
+            Parts = payment.Parts?.With(
+                operation.Request.PartMerchantId,
+                p => p with { Refunding = p.Refunding - amount, Refunded = p.Refunded + amount }),
         };
     }
 }
@@ -165,9 +200,16 @@ public static class CommissionRule
     /// What a refund gives back of it: in proportion to all that was refunded so far, so that many small refunds
     /// give back exactly what one large refund would.
     /// </summary>
-    public static long ReturnedBy(Payment before, Payment after) => before.Captured == 0 ? 0
-        : Share(before.Commission, after.Refunded, before.Captured)
-            - Share(before.Commission, before.Refunded, before.Captured);
+    public static long ReturnedBy(Payment before, Payment after) =>
+        Returned(before.Commission, before.Captured, before.Refunded, after.Refunded);
+
+    /// <summary>The same of one part: in proportion to what was refunded of it.</summary>
+    public static long ReturnedBy(PaymentPart before, PaymentPart after) =>
+        Returned(before.Commission, before.Amount, before.Refunded, after.Refunded);
+
+    private static long Returned(long commission, long whole, long refundedBefore, long refundedAfter) => whole == 0
+        ? 0
+        : Share(commission, refundedAfter, whole) - Share(commission, refundedBefore, whole);
 
     private static long Share(long amount, long part, long whole)
     {

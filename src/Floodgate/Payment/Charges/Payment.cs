@@ -129,11 +129,24 @@ public sealed record Payment(Guid Id, PaymentRequest Request, long RequestedAtMs
     /// <summary>The platform's part of what was captured, as it was posted.</summary>
     public long Commission { get; init; }
 
-    /// <summary>Why it failed: a stable code; null unless it failed.</summary>
+    /// <summary>
+    /// Why it failed: a stable code. While it is unknown: why it will have failed if the provider has never seen it.
+    /// </summary>
     public string? FailReason { get; init; }
 
     /// <summary>When the provider's answer was recorded; 0 before.</summary>
     public long ProcessedAtMs { get; init; }
+
+    /// <summary>
+    /// Of an order's payment: no provider is called for it after this moment, because the order has expired. 0 for others.
+    /// </summary>
+    public long NotAfterMs { get; init; }
+
+    /// <summary>Who earns how much of it; null when all of it is of the request's merchant.</summary>
+    public PaymentParts? Parts { get; init; }
+
+    /// <summary>True when an order asked for it: its refunds come from the order too, or the two would differ.</summary>
+    public bool IsOfOrder => NotAfterMs > 0;
 
     /// <summary>The key of its events: a customer's payments are handled in order.</summary>
     public string Key => Request.UserId is { } user ? $"{Request.MerchantId}/{user}" : Id.ToString();
@@ -149,7 +162,7 @@ public sealed record Payment(Guid Id, PaymentRequest Request, long RequestedAtMs
 
     /// <summary>
     /// The payment after the provider approved it. Only a pending one changes; null otherwise, so that a
-    /// second answer has no effect.
+    /// second answer has no effect. Parts have been given their commission before.
     /// </summary>
     public Payment? Approve(long commission, long nowMs) => !IsPending ? null : this with
     {
@@ -157,6 +170,7 @@ public sealed record Payment(Guid Id, PaymentRequest Request, long RequestedAtMs
         Authorized = Request.Amount.AmountMinor,
         Captured = Request.Capture ? Request.Amount.AmountMinor : 0,
         Commission = Request.Capture ? commission : 0,
+        FailReason = null,
         ProcessedAtMs = nowMs,
     };
 
@@ -171,6 +185,14 @@ public sealed record Payment(Guid Id, PaymentRequest Request, long RequestedAtMs
     /// <summary>The payment when nobody knows whether the provider acted; null when it was not requested.</summary>
     public Payment? LoseSight() => State != PaymentState.Requested ? null : this with { State = PaymentState.Unknown };
 
+    /// <summary>
+    /// The payment under a key that nobody can send: another has its own, and what a provider did must not be lost.
+    /// </summary>
+    public Payment WithOwnKey() => this with
+    {
+        Request = Request with { IdempotencyKey = $"{Request.IdempotencyKey}\t{Id}" },
+    };
+
     /// <summary>Checks what holds for every payment in every state.</summary>
     public Payment Checked()
     {
@@ -178,6 +200,7 @@ public sealed record Payment(Guid Id, PaymentRequest Request, long RequestedAtMs
         Invariant.Check(Captured + Capturing <= Authorized, "captured and capturing are at most authorized");
         Invariant.Check(Authorized <= Request.Amount.AmountMinor, "authorized is at most the amount");
         Invariant.Check(Refunded >= 0 && Refunding >= 0 && Capturing >= 0, "amounts are never negative");
+        Parts?.Check(this);
         return this;
     }
 }
@@ -209,5 +232,11 @@ public sealed record Operation(Guid Id, Guid PaymentId, OperationRequest Request
 /// <param name="PaymentId">Of which payment.</param>
 /// <param name="Kind">What.</param>
 /// <param name="Amount">How much; null for all there is.</param>
+/// <param name="PartMerchantId">Whose part a refund gives back: named by orders, and only by them.</param>
 public sealed record OperationRequest(
-    string MerchantId, string IdempotencyKey, Guid PaymentId, OperationKind Kind, Money? Amount);
+    string MerchantId,
+    string IdempotencyKey,
+    Guid PaymentId,
+    OperationKind Kind,
+    Money? Amount,
+    string? PartMerchantId = null);

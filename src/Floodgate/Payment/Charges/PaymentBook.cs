@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Floodgate.Checkout.Orders;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Vocabulary;
@@ -42,7 +43,7 @@ public sealed class PaymentBook : IAsyncDisposable
     private readonly Ids ids;
     private readonly TimeProvider time;
     private readonly GroupCommit<Payment, Accepted> accepting;
-    private readonly GroupCommit<Operation, Asked> asking;
+    private readonly GroupCommit<Asking, Asked> asking;
 
     // Keys between arrival and commit.
     private readonly ConcurrentDictionary<(string MerchantId, string Key, bool IsOperation), bool> inUse = new();
@@ -103,7 +104,7 @@ public sealed class PaymentBook : IAsyncDisposable
         try
         {
             var operation = new Operation(ids.Next(), request.PaymentId, request, 0, UtcInstant.Now(time).Ms);
-            return asking.TrySubmit(operation) is { } asked
+            return asking.TrySubmit(new(operation, null)) is { } asked
                 ? await asked
                 : new(OperationOutcome.Busy, null, null);
         }
@@ -112,6 +113,15 @@ public sealed class PaymentBook : IAsyncDisposable
             inUse.TryRemove(key, out _);
         }
     }
+
+    /// <summary>
+    /// Takes up the refund that an order asks for: like <see cref="AskAsync(OperationRequest)"/>, but under the id that
+    /// the order made, and without an event: the order's own is in work. Waits for room in the queue. A repeat is
+    /// Accepted or Replayed, with the operation as it stands.
+    /// </summary>
+    /// <exception cref="DatabaseUnavailableException">The database stayed away; ask again.</exception>
+    internal Task<Asked> AskAsync(OrderRefund refund, CancellationToken cancel) =>
+        asking.SubmitAsync(new(OrderRequests.OperationOf(refund), refund.OrderId.ToString()), cancel);
 
     /// <summary>The payment with this id of the merchant (of any with null), or null.</summary>
     public async ValueTask<Payment?> FindAsync(Guid id, string? merchantId, CancellationToken cancel)
@@ -170,22 +180,30 @@ public sealed class PaymentBook : IAsyncDisposable
         return new(stored.Id == asked.Id ? AcceptOutcome.Accepted : AcceptOutcome.Replayed, stored);
     }
 
-    private async ValueTask<IReadOnlyList<Asked>> AskAsync(Tx tx, IReadOnlyList<Operation> batch)
+    private async ValueTask<IReadOnlyList<Asked>> AskAsync(Tx tx, IReadOnlyList<Asking> batch)
     {
-        var payments = (await ChargesSql.LockAsync(tx, [.. batch.Select(o => o.PaymentId).Distinct()]))
+        var payments = (await ChargesSql.LockAsync(tx, [.. batch.Select(a => a.Operation.PaymentId).Distinct()]))
             .ToDictionary(p => p.Id);
-        var known = (await ChargesSql.SelectByKeysAsync(tx, [.. batch.Select(o => o.Request)]))
+        // Twice in a batch, a key would be found twice: an order's event that was delivered again.
+        var known = (await ChargesSql.SelectByKeysAsync(tx, [.. batch.Select(a => a.Operation.Request)]))
+            .DistinctBy(o => o.Id)
             .ToDictionary(o => (o.Request.MerchantId, o.Request.IdempotencyKey));
         var accepted = new List<Operation>();
+        var events = new List<Operation>();
         var outcomes = new List<Asked>(batch.Count);
-        foreach (var operation in batch)
+        foreach (var (operation, orderId) in batch)
         {
-            var asked = Decide(operation, payments, known);
+            var asked = Decide(operation, orderId, payments, known);
             outcomes.Add(asked);
             if (asked.Outcome == OperationOutcome.Accepted && asked.Operation!.Id == operation.Id
                 && known.TryAdd((operation.Request.MerchantId, operation.Request.IdempotencyKey), asked.Operation))
             {
                 accepted.Add(asked.Operation);
+                if (orderId is null)
+                {
+                    events.Add(asked.Operation);
+                }
+
                 payments[operation.PaymentId] = asked.Payment!;
             }
         }
@@ -200,7 +218,7 @@ public sealed class PaymentBook : IAsyncDisposable
             }
 
             ChargesSql.Update(tx, [.. accepted.Select(o => payments[o.PaymentId]).DistinctBy(p => p.Id)]);
-            await log.AppendAsync(tx, [.. accepted.Select(o => PaymentEvents.Request(payments[o.PaymentId], o))]);
+            await log.AppendAsync(tx, [.. events.Select(o => PaymentEvents.Request(payments[o.PaymentId], o))]);
         }
 
         return outcomes;
@@ -210,6 +228,7 @@ public sealed class PaymentBook : IAsyncDisposable
     /// answer whatever has happened since.</summary>
     private static Asked Decide(
         Operation operation,
+        string? orderId,
         Dictionary<Guid, Payment> payments,
         Dictionary<(string, string), Operation> known)
     {
@@ -223,7 +242,8 @@ public sealed class PaymentBook : IAsyncDisposable
             return new(outcome, earlier, payment);
         }
 
-        if (payment is null || payment.Request.MerchantId != request.MerchantId)
+        if (payment is null || payment.Request.MerchantId != request.MerchantId
+            || (orderId is not null && payment.Request.OrderId != orderId))
         {
             return new(OperationOutcome.NotFound, null, null);
         }
@@ -231,4 +251,7 @@ public sealed class PaymentBook : IAsyncDisposable
         var (decision, amount, reserved) = OperationRules.Decide(payment, request);
         return new(decision, operation with { Amount = amount }, reserved);
     }
+
+    /// <summary>An operation that is asked for; of an order, which, and its event is in the log already.</summary>
+    private readonly record struct Asking(Operation Operation, string? OrderId);
 }

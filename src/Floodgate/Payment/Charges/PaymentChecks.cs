@@ -21,16 +21,16 @@ public sealed class PaymentChecks
     private readonly ChargeWorker worker;
     private readonly LogSettings logSettings;
     private readonly ProviderGates gates;
-    private readonly TimeProvider time;
+    private readonly Discards discards;
 
     internal PaymentChecks(
-        Journal journal, ChargeWorker worker, LogSettings logSettings, ProviderGates gates, TimeProvider time)
+        Journal journal, ChargeWorker worker, LogSettings logSettings, ProviderGates gates, Discards discards)
     {
         this.journal = journal;
         this.worker = worker;
         this.logSettings = logSettings;
         this.gates = gates;
-        this.time = time;
+        this.discards = discards;
     }
 
     /// <summary>Why processing stands still by itself; null while all is well.</summary>
@@ -61,7 +61,9 @@ public sealed class PaymentChecks
         var unequal = await journal.UnequalAccountsAsync(tx);
         var broken = await PaymentChecksSql.CountBrokenAsync(tx);
         var unposted = await PaymentChecksSql.SelectUnpostedAsync(tx);
+        var unparted = await PaymentChecksSql.SelectUnpartedAsync(tx);
         var counts = await PaymentChecksSql.SelectCountsAsync(tx);
+        var unstored = await PaymentChecksSql.CountUnstoredAsync(tx);
         return
         [
             new(
@@ -81,9 +83,15 @@ public sealed class PaymentChecks
                 unposted.Count == 0 ? "every payment is posted as it stands"
                     : $"payments {string.Join(", ", unposted)} differ from their postings"),
             new(
+                "parts-have-postings",
+                unparted.Count == 0,
+                unparted.Count == 0 ? "every part is posted as it stands"
+                    : $"the parts of payments {string.Join(", ", unparted)} differ from their postings"),
+            new(
                 "accepted-requests-are-in-the-log",
-                counts.Appended == counts.Accepted + counts.Replayed,
-                $"accepted {counts.Accepted}, replayed {counts.Replayed}, appended {counts.Appended}"),
+                counts.Appended == counts.Accepted + counts.Replayed + unstored,
+                $"accepted {counts.Accepted}, asked by orders and not stored {unstored}, replayed {counts.Replayed}, "
+                    + $"appended {counts.Appended}"),
             new(
                 "accepted-is-final-or-in-flight",
                 counts.Unread == counts.Ahead && counts.Pending <= counts.Unread + counts.Due + counts.Dead,
@@ -93,16 +101,11 @@ public sealed class PaymentChecks
     }
 
     /// <summary>
-    /// Settles what a discarded dead letter was about: the charge is put off, so that the provider is asked
-    /// what became of it and the payment still reaches a final state.
+    /// Settles what a discarded dead letter was about, so that it still reaches a final state and its order gets a result.
     /// </summary>
-    public ValueTask DiscardedAsync(Tx tx, DeadLetter letter)
-    {
-        var ids = PaymentEvents.IdsOf(letter.Payload);
-        return ids is null || letter.Topic != PaymentEvents.Requests.Name
-            ? ValueTask.CompletedTask
-            : PutOffAsync(tx, ids);
-    }
+    public ValueTask DiscardedAsync(Tx tx, DeadLetter letter) => letter.Topic == PaymentEvents.Requests.Name
+        ? discards.SettleAsync(tx, letter.Type, letter.Payload)
+        : ValueTask.CompletedTask;
 
     private static int NumberOf(BreakerState state) => state switch
     {
@@ -110,18 +113,4 @@ public sealed class PaymentChecks
         BreakerState.HalfOpen => 1,
         _ => 2,
     };
-
-    private async ValueTask PutOffAsync(Tx tx, EventIds ids)
-    {
-        var payment = (await ChargesSql.SelectAsync(tx, [ids.PaymentId])).FirstOrDefault();
-        if (payment is not null)
-        {
-            ChargesSql.Upsert(tx, [new DueCharge(
-                ids.OperationId ?? ids.PaymentId,
-                ids.PaymentId,
-                Words.Of(payment.Request.Method),
-                UtcInstant.Now(time).Ms,
-                0)]);
-        }
-    }
 }

@@ -35,6 +35,71 @@ internal static class PaymentChecksSql
         order by p.id limit 10
         """);
 
+    // Of each part: what its merchant was credited with the charge, what the platform took of that, and what was given
+    // back, are what the part says; and all parts together are what the payment says.
+    private const string Unparted =
+        """
+        select p.id from payment p join (
+            select p.id, {part merchant} as merchant, {part amount} as amount, {part refunded} as refunded,
+                {part commission} as commission
+            from {parts}) t on t.id = p.id
+        left join (
+            select e.payment_id, a.owner,
+                sum(case when a.kind = 'MerchantPayable' and e.event_id = e.payment_id and e.line % 2 = 1
+                    then e.amount else 0 end) as earned,
+                sum(case when a.kind = 'MerchantPayable' and e.event_id = e.payment_id and e.line % 2 = 0
+                    then e.amount else 0 end) as kept,
+                sum(case when a.kind = 'MerchantRefunds' then e.amount else 0 end) as returned
+            from payment p join ledger_entry e on e.payment_id = p.id join ledger_account a on a.id = e.account_id
+            where p.parts is not null and a.kind in ('MerchantPayable', 'MerchantRefunds')
+            group by e.payment_id, a.owner) j on j.payment_id = p.id and j.owner = t.merchant
+        group by p.id, p.amount, p.captured, p.refunded, p.commission
+        having sum(t.amount) <> p.amount or sum(t.refunded) <> p.refunded or sum(t.commission) <> p.commission
+            or sum(case when p.captured > 0 and coalesce(j.earned, 0) <> t.amount or p.captured = 0 and
+                coalesce(j.earned, 0) <> 0 or coalesce(j.kept, 0) <> t.commission
+                or coalesce(j.returned, 0) <> t.refunded then 1 else 0 end) > 0
+        order by p.id limit 10
+        """;
+
+    // The two databases have no function in common that reads JSON.
+    private static readonly Statement SelectUnparted = new(
+        Unparted.Replace("{part merchant}", "r.\"merchantId\"").Replace("{part amount}", "r.amount")
+            .Replace("{part refunded}", "r.refunded").Replace("{part commission}", "r.commission")
+            .Replace("{parts}", """
+                payment p cross join lateral jsonb_to_recordset(p.parts::jsonb)
+                    as r("merchantId" text, amount bigint, refunded bigint, commission bigint)
+                where p.parts is not null
+                """),
+        Unparted.Replace("{part merchant}", "json_extract(r.value, '$.merchantId')")
+            .Replace("{part amount}", "json_extract(r.value, '$.amount')")
+            .Replace("{part refunded}", "json_extract(r.value, '$.refunded')")
+            .Replace("{part commission}", "json_extract(r.value, '$.commission')")
+            .Replace("{parts}", "payment p cross join json_each(p.parts) r where p.parts is not null"),
+        []);
+
+    // Orders' requests whose payment or refund need not be stored yet: not read, or under a letter. An event
+    // that is both is one.
+    private static readonly Statement SelectAsked = new(
+        """
+        select e.type, e.payload from log_partition p
+            left join log_group_offset o on o.partition_id = p.id and o.group_name = 'charges'
+            join log_event e on e.partition_id = p.id and e.at_offset >= coalesce(o.next_offset, 0)
+            where p.topic = 'payment-requests' and e.type like 'order.%'
+                and not exists (select 1 from log_dead_letter d where d.group_name = 'charges'
+                    and d.topic = p.topic and d.partition_no = p.partition_no and d.at_offset = e.at_offset)
+        union all
+        select d.type, d.payload from log_dead_letter d
+            where d.group_name = 'charges' and d.topic = 'payment-requests' and d.state in ('OPEN', 'DISCARDED')
+                and d.type like 'order.%'
+        """);
+
+    private static readonly Statement CountStored = new(
+        """
+        select cast(1 as bigint) from {rows} where exists (select 1 from payment p where p.id = rows.id)
+            or exists (select 1 from payment_operation o where o.id = rows.id)
+        """,
+        Column.Id("id"));
+
     private static readonly Statement SelectCounts = new(
         """
         select
@@ -59,6 +124,19 @@ internal static class PaymentChecksSql
 
     public static ValueTask<List<Guid>> SelectUnpostedAsync(Tx tx) =>
         tx.QueryAsync(SelectUnposted, Rows.None, r => r.Id(0));
+
+    /// <summary>Payments in parts that differ from their postings, or from their parts (at most 10).</summary>
+    public static ValueTask<List<Guid>> SelectUnpartedAsync(Tx tx) =>
+        tx.QueryAsync(SelectUnparted, Rows.None, r => r.Id(0));
+
+    /// <summary>How many orders' requests are in the log of which nothing is stored here yet, or ever will be.</summary>
+    public static async ValueTask<long> CountUnstoredAsync(Tx tx)
+    {
+        // Only the ids are kept of what can be a long backlog.
+        var asked = await tx.QueryAsync(SelectAsked, Rows.None, r => PaymentEvents.Parse(r.Text(0), r.Text(1)).Id);
+        var known = asked.FindAll(id => id != Guid.Empty);
+        return asked.Count - (await tx.QueryAsync(CountStored, Rows.Over(known).Id(i => i), r => r.Long(0))).Count;
+    }
 
     public static async ValueTask<PaymentCounts> SelectCountsAsync(Tx tx) => (await tx.QueryAsync(
         SelectCounts,

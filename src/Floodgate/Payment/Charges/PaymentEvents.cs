@@ -30,6 +30,9 @@ public static class PaymentEvents
     /// <summary>All of them but <see cref="Requests"/>, which is declared by the first who writes it.</summary>
     public static readonly IReadOnlyList<Topic> Topics = [Results, Authorized, Captured, Refunded];
 
+    /// <summary>Type of <see cref="PaymentResult"/> on <see cref="Results"/>.</summary>
+    public const string Result = "payment.result/1";
+
     internal const string PaymentRequested = "payment.requested/1";
     internal const string OperationRequested = "payment.operation-requested/1";
 
@@ -38,6 +41,10 @@ public static class PaymentEvents
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         SkipValidation = true,
     };
+
+    /// <summary>What an event of <see cref="Result"/> tells.</summary>
+    /// <exception cref="JsonException">It is none.</exception>
+    public static PaymentResult ReadResult(string payload) => PaymentResult.Read(payload);
 
     internal static NewEvent Request(Payment payment) => new(
         Requests,
@@ -66,36 +73,56 @@ public static class PaymentEvents
     /// <summary>The events of a final answer: the result, and the fact if money moved or was reserved.</summary>
     internal static void AddAnswer(List<NewEvent> events, Payment payment, Operation? operation)
     {
-        // With the merchant: orders of two merchants may have the same name, and are not one order.
-        var key = payment.Request.OrderId is { } order
-            ? $"{payment.Request.MerchantId}/{order}"
-            : payment.Id.ToString();
-        events.Add(new(Results, key, "payment.result/1", Write(payment, operation, WriteResult)));
+        events.Add(ResultOf(payment, operation));
         if (FactOf(payment, operation) is { } topic)
         {
             events.Add(new(topic, payment.Id.ToString(), topic.Name + "/1", Write(payment, operation, WriteFact)));
         }
     }
 
-    /// <summary>The ids that an event names; a clear complaint when it cannot be read.</summary>
-    internal static (EventIds? Ids, string? Error) Parse(LoggedEvent e)
+    /// <summary>The event of a final answer.</summary>
+    internal static NewEvent ResultOf(Payment payment, Operation? operation)
     {
-        if (e.Type is not (PaymentRequested or OperationRequested))
-        {
-            return (null, $"type {e.Type} is not known here; a newer version wrote it: replay it after the upgrade");
-        }
+        // With the merchant: orders of two merchants may have the same name, and are not one order.
+        var key = payment.Request.OrderId is { } order
+            ? $"{payment.Request.MerchantId}/{order}"
+            : payment.Id.ToString();
+        return new(Results, key, Result, Write(payment, operation, WriteResult));
+    }
 
+    /// <summary>What an event asks for; a clear complaint when it cannot be read.</summary>
+    internal static Requested Parse(string type, string payload)
+    {
+        switch (type)
+        {
+            case PaymentRequested or OperationRequested:
+                return ParseIds(type, payload);
+            case OrderEvents.PaymentRequested:
+                var (payment, fault) = OrderRequests.ReadPayment(payload);
+                return payment is null ? new(null, fault) : new(new(payment.Id, null), null) { Payment = payment };
+            case OrderEvents.RefundRequested:
+                var (refund, complaint) = OrderRequests.ReadRefund(payload);
+                return refund is null
+                    ? new(null, complaint)
+                    : new(new(refund.PaymentId, refund.OperationId), null) { Refund = refund };
+            default:
+                return new(null, $"type {type} is not known here; a newer version wrote it: replay it after the upgrade");
+        }
+    }
+
+    private static Requested ParseIds(string type, string payload)
+    {
         try
         {
-            var ids = JsonSerializer.Deserialize(e.Payload, EventIdsJson.Default.EventIds);
+            var ids = JsonSerializer.Deserialize(payload, EventIdsJson.Default.EventIds);
             return ids is null || ids.PaymentId == Guid.Empty
-                || (e.Type == OperationRequested) != (ids.OperationId is not null)
-                ? (null, "paymentId or operationId is missing")
-                : (ids, null);
+                || (type == OperationRequested) != (ids.OperationId is not null)
+                ? new(null, "paymentId or operationId is missing")
+                : new(ids, null);
         }
         catch (JsonException error)
         {
-            return (null, $"the payload is not the JSON of {e.Type}: {error.Message}");
+            return new(null, $"the payload is not the JSON of {type}: {error.Message}");
         }
     }
 
@@ -142,6 +169,11 @@ public static class PaymentEvents
         if (operation is not null)
         {
             json.WriteString("operationStatus", Words.Of(operation.State));
+            WriteMoney(json, payment.Request.Amount with { AmountMinor = operation.Amount });
+            if (operation.Request.PartMerchantId is { } part)
+            {
+                json.WriteString("partMerchantId", part);
+            }
         }
 
         if ((operation is null ? payment.FailReason : operation.FailReason) is { } reason)
@@ -154,6 +186,11 @@ public static class PaymentEvents
 
     private static void WriteFact(Utf8JsonWriter json, Payment payment, Operation? operation)
     {
+        if (operation?.Request.PartMerchantId is { } part)
+        {
+            json.WriteString("partMerchantId", part);
+        }
+
         json.WriteString("purpose", Words.Of(payment.Request.Purpose));
         WriteMoney(json, operation is null
             ? payment.Request.Amount
@@ -202,6 +239,22 @@ public static class PaymentEvents
 
         return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
+}
+
+/// <summary>
+/// What a request event asks for: ids of what is stored, and of an order's request all that is to be stored; or why it
+/// can never be carried out.
+/// </summary>
+internal sealed record Requested(EventIds? Ids, string? Error)
+{
+    /// <summary>The payment that an order asks for.</summary>
+    public Payment? Payment { get; init; }
+
+    /// <summary>The refund that an order asks for.</summary>
+    public OrderRefund? Refund { get; init; }
+
+    /// <summary>The id of the payment or operation.</summary>
+    public Guid Id => Ids is null ? Guid.Empty : Ids.OperationId ?? Ids.PaymentId;
 }
 
 /// <summary>What the worker needs of a request event; the rest is in the database.</summary>

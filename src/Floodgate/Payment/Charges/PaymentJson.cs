@@ -81,6 +81,7 @@ internal static class PaymentJson
             OperationState.Failed => "FAILED",
             _ => "PENDING",
         });
+        WriteText(json, "partMerchantId", operation.Request.PartMerchantId);
         WriteText(json, "failReason", operation.FailReason);
         WriteInstant(json, "requestedAt", operation.RequestedAtMs);
         WriteInstant(json, "processedAt", operation.ProcessedAtMs);
@@ -112,9 +113,31 @@ internal static class PaymentJson
         json.WriteString("purpose", Words.Of(payment.Request.Purpose));
         WriteText(json, "userId", payment.Request.UserId);
         WriteText(json, "orderId", payment.Request.OrderId);
+        WriteParts(json, payment.Parts);
         WriteText(json, "failReason", payment.FailReason);
         WriteInstant(json, "requestedAt", payment.RequestedAtMs);
         WriteInstant(json, "processedAt", payment.ProcessedAtMs);
+    }
+
+    private static void WriteParts(Utf8JsonWriter json, PaymentParts? parts)
+    {
+        if (parts is null)
+        {
+            json.WriteNull("parts");
+            return;
+        }
+
+        json.WriteStartArray("parts");
+        foreach (var part in parts)
+        {
+            json.WriteStartObject();
+            json.WriteString("merchantId", part.MerchantId);
+            json.WriteNumber("amount", part.Amount);
+            json.WriteNumber("refunded", part.Refunded);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     }
 
     private static void WriteText(Utf8JsonWriter json, string name, string? text)

@@ -38,6 +38,9 @@ internal static class PaymentProblems
     public static readonly ProblemKind TopUpNotRefundable = new(
         409, "top_up_not_refundable", "The money is in the customer's wallet.");
 
+    public static readonly ProblemKind RefundByOrder = new(
+        409, "refund_by_order", "The payment is an order's; its refunds come from the order.");
+
     public static readonly ProblemKind AboveRefundable = new(
         422, "amount_above_refundable", "The amount is more than is left to give back.");
 
@@ -134,6 +137,7 @@ internal static class PaymentRequests
     public static Fault? FaultOfWallet(string? user) => FaultOf("userId", user)
         ?? (user is not null && (user.Contains('/') || user.Contains("%2F", StringComparison.OrdinalIgnoreCase))
             ? new(Problems.InvalidField, "userId must not contain a slash where it names a wallet.")
+            : user == "me" ? new(Problems.InvalidField, "userId me names the caller's own wallet; take another name.")
             : null);
 
     /// <summary>How an operation's refusal is answered.</summary>
@@ -159,10 +163,17 @@ internal static class PaymentRequests
             PaymentProblems.NotCaptured, $"The payment is {StateOf(payment)}; only captured money can be given back."),
         OperationOutcome.TopUpNotRefundable => new(
             PaymentProblems.TopUpNotRefundable, "A top-up is spent from the wallet; it cannot be refunded."),
+        OperationOutcome.RefundByOrder => new(
+            PaymentProblems.RefundByOrder, "Cancel the order or its part instead: the order gives the money back."),
+        OperationOutcome.NoSuchPart => new(
+            PaymentProblems.PaymentNotFound, $"Merchant {request.PartMerchantId} has no part of this payment."),
         OperationOutcome.AboveRefundable => new(
             PaymentProblems.AboveRefundable,
-            $"At most {payment?.Refundable} is left: captured {payment?.Captured}, refunded {payment?.Refunded}, "
-                + $"in work {payment?.Refunding}."),
+            payment?.Parts?.Find(request.PartMerchantId ?? "") is { } part
+                ? $"At most {part.Refundable} is left of this part: {part.Amount}, refunded {part.Refunded}, "
+                    + $"in work {part.Refunding}."
+                : $"At most {payment?.Refundable} is left: captured {payment?.Captured}, refunded "
+                    + $"{payment?.Refunded}, in work {payment?.Refunding}."),
         _ => new(
             PaymentProblems.PaymentNotFound, $"Your merchant has no payment {request.PaymentId}. Check the id."),
     };

@@ -17,8 +17,8 @@ internal sealed class PaymentsHttp(PaymentBook book, PaymentWatch watch, Charges
     {
         routes.Map("POST", "/v1/payments", Who.Merchant, AcceptAsync);
         routes.Map("GET", "/v1/payments", Who.MerchantOrAdmin, ListAsync);
-        routes.Map("GET", "/v1/payments/{id}", Who.MerchantOrAdmin, GetAsync);
-        routes.Map("GET", "/v1/payments/{id}/events", Who.MerchantOrAdmin, StreamAsync);
+        routes.Map("GET", "/v1/payments/{id}", Who.MerchantOrAdmin | Who.Buyer, GetAsync);
+        routes.Map("GET", "/v1/payments/{id}/events", Who.MerchantOrAdmin | Who.Buyer, StreamAsync);
         routes.Map("POST", "/v1/payments/{id}/capture", Who.Merchant, (c, w) => AskAsync(c, w, OperationKind.Capture));
         routes.Map("POST", "/v1/payments/{id}/void", Who.Merchant, (c, w) => AskAsync(c, w, OperationKind.Void));
         routes.Map("POST", "/v1/payments/{id}/refund", Who.Merchant, (c, w) => AskAsync(c, w, OperationKind.Refund));
@@ -265,11 +265,13 @@ internal sealed class PaymentsHttp(PaymentBook book, PaymentWatch watch, Charges
             return null;
         }
 
-        var payment = await book.FindAsync(id, caller.MerchantId, context.RequestAborted);
-        if (payment is null)
+        var isBuyer = caller.Role == Role.Buyer;
+        var payment = await book.FindAsync(id, isBuyer ? Buyer.Platform : caller.MerchantId, context.RequestAborted);
+        if (payment is null || (isBuyer && payment.Request.UserId != caller.UserId.ToString()))
         {
             await Problem.WriteAsync(
-                context, PaymentProblems.PaymentNotFound, $"Your merchant has no payment {id}. Check the id.");
+                context, PaymentProblems.PaymentNotFound, $"There is no payment {id} of yours. Check the id.");
+            return null;
         }
 
         return payment;

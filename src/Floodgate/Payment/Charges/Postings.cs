@@ -15,7 +15,10 @@ internal static class Postings
         if (request.UserId is { } user && (request.Method == PaymentMethod.Wallet || IsTopUp(request)))
         {
             yield return AccountName.Wallet(request.MerchantId, user, request.Amount.Currency);
-            yield return AccountName.Held(request.MerchantId, user, request.Amount.Currency);
+            if (!request.Capture)
+            {
+                yield return AccountName.Held(request.MerchantId, user, request.Amount.Currency);
+            }
         }
     }
 
@@ -32,10 +35,18 @@ internal static class Postings
                 : lines;
         }
 
-        return IsTopUp(after.Request)
-            ? lines.Move(after.Captured, accounts.Clearing, accounts.Wallet)
-            : lines.Move(after.Captured, accounts.Source, accounts.Payable)
-                .Move(after.Commission, accounts.Payable, accounts.Commission);
+        if (IsTopUp(after.Request))
+        {
+            return lines.Move(after.Captured, accounts.Clearing, accounts.Wallet);
+        }
+
+        foreach (var (merchant, amount, commission) in Shares(after))
+        {
+            lines.Move(amount, accounts.Source, accounts.PayableOf(merchant))
+                .Move(commission, accounts.PayableOf(merchant), accounts.Commission);
+        }
+
+        return lines;
     }
 
     /// <summary>An operation that succeeded.</summary>
@@ -55,10 +66,21 @@ internal static class Postings
             case OperationKind.Void:
                 return isWallet ? lines.Move(after.Authorized, accounts.Held, accounts.Wallet) : lines;
             default:
-                return lines.Move(operation.Amount, accounts.Refunds, accounts.Source)
-                    .Move(CommissionRule.ReturnedBy(before, after), accounts.Commission, accounts.Payable);
+                var merchant = operation.Request.PartMerchantId ?? after.Request.MerchantId;
+                return lines.Move(operation.Amount, accounts.RefundsOf(merchant), accounts.Source)
+                    .Move(Returned(before, after, merchant), accounts.Commission, accounts.PayableOf(merchant));
         }
     }
+
+    // Who earns how much of it, and what the platform keeps of that.
+    private static IEnumerable<(string MerchantId, long Amount, long Commission)> Shares(Payment after) =>
+        after.Parts is { } parts
+            ? parts.Select(p => (p.MerchantId, p.Amount, p.Commission))
+            : [(after.Request.MerchantId, after.Captured, after.Commission)];
+
+    private static long Returned(Payment before, Payment after, string merchant) => before.Parts is { } parts
+        ? CommissionRule.ReturnedBy(parts.Find(merchant)!, after.Parts!.Find(merchant)!)
+        : CommissionRule.ReturnedBy(before, after);
 
     private static bool IsTopUp(PaymentRequest request) => request.Purpose == PaymentPurpose.TopUp;
 
@@ -71,14 +93,16 @@ internal static class Postings
         public AccountName Clearing =>
             AccountName.Clearing(Words.Of(PaymentMethod.Gateway), request.Amount.Currency);
 
-        public AccountName Payable => AccountName.Payable(request.MerchantId, request.Amount.Currency);
-
-        public AccountName Refunds => AccountName.Refunds(request.MerchantId, request.Amount.Currency);
+        public AccountName Payable => PayableOf(request.MerchantId);
 
         public AccountName Commission => AccountName.Commission(request.Amount.Currency);
 
         /// <summary>Where the customer's money comes from and goes back to.</summary>
         public AccountName Source => request.Method == PaymentMethod.Wallet ? Wallet : Clearing;
+
+        public AccountName PayableOf(string merchant) => AccountName.Payable(merchant, request.Amount.Currency);
+
+        public AccountName RefundsOf(string merchant) => AccountName.Refunds(merchant, request.Amount.Currency);
     }
 
     private sealed class Lines(Payment payment, Guid eventId) : List<Posting>

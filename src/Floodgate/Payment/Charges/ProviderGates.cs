@@ -13,6 +13,12 @@ internal sealed class ProviderGates(
     IReadOnlyList<ProviderGate> gates, ChargesSettings settings, TimeProvider time, Func<double> chance)
     : IDisposable
 {
+    /// <summary>The reason of a charge that was not called because its order had expired.</summary>
+    public const string OrderExpired = "order_expired";
+
+    // A call that was given up can arrive late: so long "never seen" may still change.
+    private readonly long lateMs = 2L * settings.Providers.CallTimeoutMs;
+
     private readonly RetryPolicy retry = new(int.MaxValue, settings.RetryDelayMsFirst, settings.RetryDelayMsMax);
 
     /// <summary>All of them.</summary>
@@ -26,23 +32,30 @@ internal sealed class ProviderGates(
 
     /// <summary>
     /// Makes the call of the task, or asks what became of it. Refused by an open breaker it is NotReached: put off
-    /// until the breaker may let it pass. Never throws but for cancellation.
+    /// until the breaker may let it pass. A charge whose order has expired is declined and not called; if the provider
+    /// may have seen it, it is asked about first. Never throws but for cancellation.
     /// </summary>
     public async Task<Answered> AskAsync(ChargeTask task, int attempts, LoggedEvent? e, CancellationToken cancel)
     {
         var gate = this[task.Provider];
         var startedAt = time.GetTimestamp();
-        var answer = task.IsUnknown
+        var isExpired = task.ExpiredForMs(UtcInstant.Now(time).Ms) >= 0;
+        if (isExpired && !task.MayBeKnown)
+        {
+            return new(task, Expired(task), 0, attempts, e);
+        }
+
+        var answer = isExpired || task.IsUnknown
             ? await FindOrRepeatAsync(gate, task, cancel)
             : await ExecuteAsync(gate, task, cancel);
         if (answer is not { } known)
         {
             var dueMs = Math.Max(gate.Breaker.NextAttemptAtMs, DueMs(1));
-            return new(task, new ProviderAnswer(ProviderVerdict.NotReached, "breaker_open"), dueMs, attempts, e);
+            return new(task, Unsure(task, new(ProviderVerdict.NotReached, "breaker_open")), dueMs, attempts, e);
         }
 
         ChargesLog.CountCall(gate.Provider.Name, time.GetElapsedTime(startedAt));
-        return new(task, known, DueMs(attempts + 1), attempts + 1, e);
+        return new(task, Unsure(task, known), DueMs(attempts + 1), attempts + 1, e);
     }
 
     /// <summary>Closes connections, timers and the simulated provider's journal, which the next start opens.</summary>
@@ -89,7 +102,7 @@ internal sealed class ProviderGates(
     // A question needs no permit and is not judged: it moves no money, so how it fares says nothing of charges. While
     // the breaker is open it waits all the same, for the provider's sake. "Never seen" is certain, so the call may be
     // made again; by the same id, so even a late twin has one effect.
-    private static async Task<ProviderAnswer?> FindOrRepeatAsync(
+    private async Task<ProviderAnswer?> FindOrRepeatAsync(
         ProviderGate gate, ChargeTask task, CancellationToken cancel)
     {
         if (gate.Breaker.State == BreakerState.Open)
@@ -98,8 +111,28 @@ internal sealed class ProviderGates(
         }
 
         var found = await gate.Provider.FindAsync(task.Id, cancel);
-        return found.Verdict == ProviderVerdict.NotReached ? await ExecuteAsync(gate, task, cancel) : found;
+        if (found.Verdict != ProviderVerdict.NotReached)
+        {
+            return found;
+        }
+
+        return task.ExpiredForMs(UtcInstant.Now(time).Ms) switch
+        {
+            < 0 => await ExecuteAsync(gate, task, cancel),
+            var ms when ms < lateMs && task.Provider != WalletProvider.WalletName =>
+                new ProviderAnswer(ProviderVerdict.Unknown, ProviderAnswer.NeverSeen),
+            _ => Expired(task),
+        };
     }
+
+    private static ProviderAnswer Expired(ChargeTask task) =>
+        new(ProviderVerdict.Declined, task.Payment.FailReason ?? OrderExpired);
+
+    // This call had no effect, but an earlier one whose answer is not recorded may have had one.
+    private static ProviderAnswer Unsure(ChargeTask task, ProviderAnswer answer) =>
+        answer.Verdict == ProviderVerdict.NotReached && task is { Operation: null, MayBeKnown: true }
+            ? answer with { Verdict = ProviderVerdict.Unknown }
+            : answer;
 
     private static ProviderCall CallOf(ChargeTask task)
     {

@@ -4,34 +4,56 @@ using Floodgate.Payment.Ledger;
 
 namespace Floodgate.Payment.Charges;
 
-/// <summary>The wallets of a merchant's customers: money in, and what there is. Money out is a payment.</summary>
+/// <summary>
+/// The wallets of a merchant's customers, and of the platform's own users: money in, and what there is. Money out is a
+/// payment or an order.
+/// </summary>
 internal sealed class WalletsHttp(PaymentsHttp payments, Journal journal)
 {
     /// <summary>Registers them.</summary>
     public void Map(Routes routes)
     {
+        routes.Map("GET", "/v1/wallets/me", Who.Buyer, (c, w) => ShowAsync(c, Own(w)));
+        routes.Map("POST", "/v1/wallets/me/top-ups", Who.Buyer, TopUpOwnAsync);
         routes.Map("GET", "/v1/wallets/{userId}", Who.Merchant, GetAsync);
         routes.Map("POST", "/v1/wallets/{userId}/top-ups", Who.Merchant, TopUpAsync);
     }
 
     private async Task GetAsync(HttpContext context, Caller caller)
     {
-        if (await ReadUserAsync(context) is not { } user)
+        if (await ReadUserAsync(context) is { } user)
         {
-            return;
+            await ShowAsync(context, new Buyer(caller.MerchantId!, user));
         }
+    }
 
-        var owner = $"{caller.MerchantId}/{user}";
-        var accounts = await journal.AccountsOfAsync(owner, context.RequestAborted);
-        await Answer.WriteAsync(context, 200, (user, accounts), Write);
+    private async Task ShowAsync(HttpContext context, Buyer owner)
+    {
+        var accounts = await journal.AccountsOfAsync(owner.ToString(), context.RequestAborted);
+        await Answer.WriteAsync(context, 200, (owner.UserId, accounts), Write);
     }
 
     /// <summary>A top-up is a payment through the gateway whose money goes to the wallet when it is captured.</summary>
     private async Task TopUpAsync(HttpContext context, Caller caller)
     {
-        if (await ReadUserAsync(context) is not { } user
-            || await IdempotencyKey.ReadAsync(context) is not { } key
-            || await Body.ReadAsync(context, ChargesJson.Default.TopUpBody) is not { } body)
+        if (await ReadUserAsync(context) is { } user && await IdempotencyKey.ReadAsync(context) is { } key)
+        {
+            await TopUpAsync(context, new Buyer(caller.MerchantId!, user), key);
+        }
+    }
+
+    // Users of the platform share its realm, and not their keys.
+    private async Task TopUpOwnAsync(HttpContext context, Caller caller)
+    {
+        if (await IdempotencyKey.ReadAsync(context) is { } key)
+        {
+            await TopUpAsync(context, Own(caller), $"{caller.UserId}/{key}");
+        }
+    }
+
+    private async Task TopUpAsync(HttpContext context, Buyer owner, string key)
+    {
+        if (await Body.ReadAsync(context, ChargesJson.Default.TopUpBody) is not { } body)
         {
             return;
         }
@@ -43,8 +65,10 @@ internal sealed class WalletsHttp(PaymentsHttp payments, Journal journal)
         }
 
         await payments.AnswerAsync(context, new PaymentRequest(
-            caller.MerchantId!, key, user, null, amount, PaymentMethod.Gateway, PaymentPurpose.TopUp, Capture: true));
+            owner.Realm, key, owner.UserId, null, amount, PaymentMethod.Gateway, PaymentPurpose.TopUp, Capture: true));
     }
+
+    private static Buyer Own(Caller caller) => new(Buyer.Platform, caller.UserId.ToString()!);
 
     private static async Task<string?> ReadUserAsync(HttpContext context)
     {

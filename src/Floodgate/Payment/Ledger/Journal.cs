@@ -36,7 +36,11 @@ public sealed class Journal(Database database, TimeProvider time)
     /// whose payments fill the batch costs one update. Locks the accounts in one order until the commit, so call
     /// it late. A second posting with the same event and line fails the transaction.
     /// </summary>
-    public async ValueTask PostAsync(Tx tx, IReadOnlyList<Posting> postings)
+    /// <param name="tx">The transaction.</param>
+    /// <param name="postings">What moves.</param>
+    /// <param name="locked">Accounts that <see cref="LockAsync"/> has locked in this transaction.</param>
+    public async ValueTask PostAsync(
+        Tx tx, IReadOnlyList<Posting> postings, IReadOnlyDictionary<AccountName, Account>? locked = null)
     {
         if (postings.Count == 0)
         {
@@ -55,7 +59,7 @@ public sealed class Journal(Database database, TimeProvider time)
         var names = postings.SelectMany(p => new[] { p.Debit, p.Credit }).Distinct().ToList();
         var accounts = await IdsOfAsync(tx, names);
         LedgerSql.Insert(tx, Entries(postings, accounts));
-        LedgerSql.Lock(tx, [.. accounts.Values]);
+        LedgerSql.Lock(tx, [.. accounts.Where(a => locked?.ContainsKey(a.Key) != true).Select(a => a.Value)]);
         LedgerSql.Add(tx, Totals(postings, accounts));
     }
 
