@@ -85,11 +85,11 @@ internal sealed class Shop(HttpClient client, string key, string merchantId)
         return all;
     }
 
-    /// <summary>Opens the event stream of a payment: the lines as they come.</summary>
-    public async Task<StreamReader> ListenAsync(string id)
+    /// <summary>Opens the event stream of a payment or another thing: the lines as they come.</summary>
+    public async Task<StreamReader> ListenAsync(string id, string things = "payments")
     {
         var response = await client.SendAsync(
-            Request("GET", $"/v1/payments/{id}/events", []), HttpCompletionOption.ResponseHeadersRead);
+            Request("GET", $"/v1/{things}/{id}/events", []), HttpCompletionOption.ResponseHeadersRead);
         response.EnsureSuccessStatusCode();
         return new StreamReader(await response.Content.ReadAsStreamAsync());
     }

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
 using Floodgate.Storage.Database;
@@ -57,14 +56,14 @@ internal sealed class ResultWorker : BackgroundService
     /// </summary>
     private static Prepared<PaymentOutcome> PreparedOf(LoggedEvent e)
     {
-        if (e.Type != "payment.result/1")
+        if (e.Type != PaymentEvents.Result)
         {
             return new(null, $"type {e.Type} is not known here; a newer version wrote it: replay it after the upgrade");
         }
 
         try
         {
-            return new(OutcomeOf(JsonSerializer.Deserialize(e.Payload, ResultJson.Default.ResultBody)!), null);
+            return new(OutcomeOf(PaymentEvents.ReadResult(e.Payload)), null);
         }
         catch (JsonException error)
         {
@@ -72,7 +71,7 @@ internal sealed class ResultWorker : BackgroundService
         }
     }
 
-    private static PaymentOutcome? OutcomeOf(ResultBody result)
+    private static PaymentOutcome? OutcomeOf(PaymentResult result)
     {
         if (!Guid.TryParseExact(result.OrderId, "D", out var orderId))
         {
@@ -80,7 +79,9 @@ internal sealed class ResultWorker : BackgroundService
         }
 
         // Of operations only refunds are asked for by orders.
-        var isDone = result.OperationId is null ? result.Status == "CAPTURED" : result.OperationStatus == "SUCCEEDED";
+        var isDone = result.OperationId is null
+            ? result.Status == PaymentState.Captured
+            : result.OperationStatus == OperationState.Succeeded;
         return new PaymentOutcome(orderId, result.PaymentId, result.OperationId, isDone, result.FailReason);
     }
 
@@ -91,15 +92,6 @@ internal sealed class ResultWorker : BackgroundService
         return new bool[batch.Count];
     }
 }
-
-/// <summary>What an event of <c>payment-results</c> says; fields of later versions are ignored.</summary>
-internal sealed record ResultBody(
-    Guid PaymentId, Guid? OperationId, string? OrderId, string Status, string? OperationStatus, string? FailReason);
-
-/// <summary>Reads it.</summary>
-[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
-[JsonSerializable(typeof(ResultBody))]
-internal sealed partial class ResultJson : JsonSerializerContext;
 
 /// <summary>What the worker needs besides its stores.</summary>
 internal sealed record ResultTools(OrdersSettings Orders, LogSettings Log, ConsumerTools Consumer);
