@@ -8,7 +8,7 @@ namespace Floodgate.Tests.Drills;
 internal sealed record Reply(int Status, JsonElement Json, bool IsReplay, TimeSpan? RetryAfter)
 {
     /// <summary>True when the request was carried out, now or before.</summary>
-    public bool IsAccepted => Status is 200 or 202;
+    public bool IsAccepted => Status is 200 or 201 or 202;
 
     /// <summary>The stable code of a problem, or empty.</summary>
     public string Code => Json.ValueKind == JsonValueKind.Object && Json.TryGetProperty("code", out var code)

@@ -20,13 +20,9 @@ internal sealed class Traffic
     private readonly ConcurrentQueue<Intent> intents = [];
     private readonly ConcurrentQueue<string> complaints = [];
     private readonly List<Task> buyers;
+    private readonly Moments moments = new();
     private volatile bool isClosing;
     private int numbers;
-
-    // Under the gate: what has happened so far, and who waits for how much.
-    private readonly Lock gate = new();
-    private long happened;
-    private (long At, TaskCompletionSource Reached)? awaited;
 
     /// <summary>Opens the doors.</summary>
     public Traffic(ServerApi api, Random chance)
@@ -43,17 +39,7 @@ internal sealed class Traffic
     public IReadOnlyCollection<string> Complaints => complaints;
 
     /// <summary>Completes with the n-th request or answer from now, or fails as the first buyer did.</summary>
-    public async Task HappenAsync(int times)
-    {
-        var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        lock (gate)
-        {
-            awaited = (happened + times, reached);
-        }
-
-        var first = await Task.WhenAny([reached.Task, .. buyers]).WaitAsync(Deadline);
-        await first;
-    }
+    public Task HappenAsync(int times) => moments.HappenAsync(times, buyers);
 
     /// <summary>Lets every buyer finish what it wants now; then nothing is under way.</summary>
     public Task FinishAsync()
@@ -139,7 +125,7 @@ internal sealed class Traffic
     private async Task<Reply?> SendAsync(Intent intent, int waitSeconds)
     {
         intent.Sent++;
-        Happen();
+        moments.Happen();
         try
         {
             var reply = await api.PostAsync(intent.Path, intent.Key, intent.Body, waitSeconds);
@@ -152,7 +138,7 @@ internal sealed class Traffic
         }
         finally
         {
-            Happen();
+            moments.Happen();
         }
     }
 
@@ -180,19 +166,6 @@ internal sealed class Traffic
         var intent = new Intent(want, $"drill-{number}", user, paymentId is null ? 1_000 + number : minor, paymentId);
         intents.Enqueue(intent);
         return intent;
-    }
-
-    private void Happen()
-    {
-        lock (gate)
-        {
-            happened++;
-            if (awaited is { } waiting && waiting.At <= happened)
-            {
-                waiting.Reached.TrySetResult();
-                awaited = null;
-            }
-        }
     }
 
     private sealed record Buyer(string User, Random Chance)
