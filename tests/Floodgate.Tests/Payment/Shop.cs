@@ -15,7 +15,7 @@ internal sealed class Shop(HttpClient client, string key, string merchantId)
     public Shop With(HttpClient other) => new(other, key, merchantId) { keys = keys };
 
     /// <summary>The same shop with another key of its own.</summary>
-    public Shop WithKey(string other) => new(client, other, merchantId) { keys = keys };
+    public Shop WithKey(string other, string? id = null) => new(client, other, id ?? merchantId) { keys = keys };
 
     /// <summary>An idempotency key that this shop has not used.</summary>
     public string NewKey() => $"key-{Interlocked.Increment(ref keys)}";

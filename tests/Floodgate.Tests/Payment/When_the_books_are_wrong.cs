@@ -24,6 +24,19 @@ public sealed class When_the_books_are_wrong(PostgreSqlServer postgreSql)
             ["captured-payments-have-postings"]),
         ("update payment set refunded = 5 where refunded = 3 returning 1", ["captured-payments-have-postings"]),
         ("update payment set state = 'VOIDED' where amount = 31 returning 1", ["captured-payments-have-postings"]),
+        ("update payment set parts = replace(parts, '\"amount\":40', '\"amount\":41') where amount = 43 returning 1",
+            ["parts-have-postings"]),
+        ("update payment set parts = replace(replace(parts, '\"amount\":40', '\"amount\":39'), '\"amount\":3,', "
+            + "'\"amount\":4,') where amount = 43 returning 1",
+            ["parts-have-postings"]),
+        ("update payment set parts = replace(parts, '\"refunded\":2', '\"refunded\":1') where amount = 43 returning 1",
+            ["parts-have-postings"]),
+        ("update payment set parts = replace(parts, '\"commission\":4', '\"commission\":3') where amount = 43 returning 1",
+            ["parts-have-postings"]),
+        ("update ledger_account set owner = 'somebody' where owner = 'part-a' and kind = 'MerchantRefunds' returning 1",
+            ["parts-have-postings"]),
+        ("delete from payment where amount = 43 returning 1", ["accepted-requests-are-in-the-log"]),
+        ("delete from log_dead_letter returning 1", ["accepted-requests-are-in-the-log"]),
         ("insert into log_event (partition_id, at_offset, key, type, payload, at_ms)"
             + " select partition_id, at_offset + 1000, key, type, payload, at_ms from log_event"
             + " where partition_id between 1000 and 1999 and at_offset = 0 returning 1",
@@ -79,6 +92,13 @@ public sealed class When_the_books_are_wrong(PostgreSqlServer postgreSql)
         var refunded = (await shop.PayAsync(20, "\"method\":\"WALLET\",\"userId\":\"u\"")).Id;
         (await shop.AskAsync("refund", refunded, 3)).Expect(200);
         (await shop.AskAsync("void", (await shop.AuthorizeAsync(67)).Id)).Expect(200);
+        var desk = new OrderDesk(server);
+        var order = OrderDesk.Payment("platform", "u", "GATEWAY", ("part-a", 40), ("part-b", 3));
+        await desk.PayAsync(order);
+        await desk.AppendAsync(OrderDesk.Refund(order, "part-a", 2));
+        await desk.ResultsAsync(order, 2);
+        await desk.AppendAsync(OrderDesk.Payment("platform", "u", "GATEWAY", ("part-a", 40)) with { Amount = 41 });
+        await desk.LettersAsync(1);
         await server.SetFaultsAsync("\"outage\":true");
         await shop.PayAsync(9, waitSeconds: 0);
         await PaymentServer.EventuallyAsync("the last one is put off", async () =>

@@ -116,7 +116,8 @@ internal static class PaymentChecksSql
                 where p.topic = 'payment-requests'),
             (select count(*) from charge_due),
             (select count(*) from log_dead_letter where topic = 'payment-requests' and state = 'REPLAYED'),
-            (select count(*) from log_dead_letter where topic = 'payment-requests' and state = 'OPEN')
+            (select count(*) from log_dead_letter where topic = 'payment-requests' and state = 'OPEN'
+                and type not like 'order.payment-requested/%')
         """);
 
     public static async ValueTask<long> CountBrokenAsync(Tx tx) =>
@@ -153,6 +154,6 @@ internal static class PaymentChecksSql
 /// <param name="Ahead">How many there must be, by the offsets.</param>
 /// <param name="Due">Put off.</param>
 /// <param name="Replayed">Dead letters appended again.</param>
-/// <param name="Dead">Dead letters that are open.</param>
+/// <param name="Dead">Dead letters that are open; an order's payment is under none once it is stored.</param>
 internal sealed record PaymentCounts(
     long Accepted, long Pending, long Appended, long Unread, long Ahead, long Due, long Replayed, long Dead);
