@@ -1,5 +1,6 @@
 using Floodgate.Access;
 using Floodgate.Access.Identity;
+using Floodgate.Checkout.Admission;
 using Floodgate.Checkout.Catalog;
 using Floodgate.Checkout.Holds;
 using Floodgate.Checkout.Orders;
@@ -24,6 +25,7 @@ internal static class Roles
         .. IdentityModule.Migrations,
         .. CatalogModule.Migrations,
         .. HoldsModule.Migrations,
+        .. AdmissionModule.Migrations,
         .. OrdersModule.Migrations,
         .. LedgerModule.Migrations,
         .. ChargesModule.Migrations,
@@ -42,11 +44,14 @@ internal static class Roles
         IdentityModule.Add(services, settings.Identity);
         CatalogModule.Add(services, settings.Catalog);
         HoldsModule.Add(services);
+        AdmissionModule.Add(services, settings.Admission, settings.Server.Role);
+        services.AddSingleton(PaymentHealthOf);
         OrdersModule.Add(services, settings.Orders, runsWorker);
         LedgerModule.Add(services);
         ChargesModule.Add(services, settings.Charges, runsWorker);
         ResultsModule.Add(services, runsWorker);
         SupervisionModule.Add(services, settings.Supervision);
+        services.AddSingleton(WaitingRoomsCheck);
     }
 
     /// <summary>Opens the database that the settings name.</summary>
@@ -75,9 +80,33 @@ internal static class Roles
             IdentityModule.Map(routes, services);
             CatalogModule.Map(routes, services);
             HoldsModule.Map(routes, services);
+            AdmissionModule.Map(routes, services);
             OrdersModule.Map(routes, services);
             LedgerModule.Map(routes, services);
             ChargesModule.Map(routes, services);
         }
     }
+
+    // Admission stands before payments and must know how they are.
+    private static PaymentHealthSource PaymentHealthOf(IServiceProvider services)
+    {
+        var database = services.GetRequiredService<Database>();
+        var payments = services.GetRequiredService<PaymentChecks>();
+        return new(async cancel =>
+        {
+            var now = await database.ReadAsync(payments.ProgressAsync, cancel);
+            return new(
+                now.Lag,
+                now.InFlight,
+                now.InFlightMax,
+                now.Due,
+                payments.Breakers.Any(breaker => breaker.State == PaymentChecks.BreakerOpen));
+        });
+    }
+
+    private static ReadyCheck WaitingRoomsCheck(IServiceProvider services) => new(
+        "waiting-rooms",
+        _ => ValueTask.FromResult(AdmissionModule.FailureOf(services) is null
+            ? null
+            : "stand still after a violated invariant; see the log, then restart."));
 }

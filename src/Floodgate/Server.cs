@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using Floodgate.Access;
 using Floodgate.Access.Identity;
+using Floodgate.Checkout.Admission;
 using Floodgate.Payment.Charges;
 using Floodgate.Payment.Charges.Providers;
 using Floodgate.Storage.Database;
@@ -73,6 +74,7 @@ internal static class Server
             await IdentityModule.StartAsync(app.Services, cancel);
             await LogModule.StartAsync(app.Services, cancel);
             await AccessModule.StartAsync(app.Services, cancel);
+            await AdmissionModule.StartAsync(app.Services, cancel);
             if (settings.Server.Role != "api")
             {
                 ChargesModule.Start(app.Services);

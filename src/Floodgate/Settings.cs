@@ -1,6 +1,7 @@
 using System.Collections;
 using Floodgate.Access;
 using Floodgate.Access.Identity;
+using Floodgate.Checkout.Admission;
 using Floodgate.Checkout.Catalog;
 using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
@@ -58,7 +59,7 @@ public sealed record ServerSettings(IReadOnlyList<string> Urls, string Role, boo
                 "Time for a request's headers to arrive.")),
             KeepAliveTimeout = Span(source.Long("Server:KeepAliveTimeoutMs", 120_000, 1_000, 3_600_000, "ms",
                 "How long an idle connection is kept.")),
-            ConnectionsMax = source.Long("Server:ConnectionsMax", 20_000, 1, 1_000_000, "connections",
+            ConnectionsMax = source.Long("Server:ConnectionsMax", 120_000, 1, 1_000_000, "connections",
                 "Open connections; one more is closed at once."),
             StopTimeout = Span(source.Long("Server:StopTimeoutMs", 10_000, 100, 300_000, "ms",
                 "How long running requests and loops may take to end after a stop is asked for.")),
@@ -96,6 +97,7 @@ public sealed record Settings(
     AccessSettings Access,
     IdentitySettings Identity,
     CatalogSettings Catalog,
+    AdmissionSettings Admission,
     OrdersSettings Orders,
     ChargesSettings Charges,
     SupervisionSettings Supervision)
@@ -150,6 +152,7 @@ public sealed record Settings(
             AccessSettings.Read(source, server.IsDemo),
             IdentitySettings.Read(source),
             CatalogSettings.Read(source),
+            AdmissionSettings.Read(source, server.ConnectionsMax),
             OrdersSettings.Read(source),
             ChargesSettings.Read(source, JournalBeside(database)),
             SupervisionSettings.Read(source))

@@ -39,6 +39,9 @@ public sealed class PaymentChecks
     /// <summary>Events in work now.</summary>
     public int InFlight => worker.Consumer.InFlight;
 
+    /// <summary>The number of an open breaker.</summary>
+    public const int BreakerOpen = 2;
+
     /// <summary>The breakers as numbers, for the metrics: 0 closed, 1 half-open, 2 open.</summary>
     public IEnumerable<(string Provider, int State)> Breakers =>
         gates.All.Select(g => (g.Provider.Name, NumberOf(g.Breaker.State)));
@@ -111,6 +114,6 @@ public sealed class PaymentChecks
     {
         BreakerState.Closed => 0,
         BreakerState.HalfOpen => 1,
-        _ => 2,
+        _ => BreakerOpen,
     };
 }

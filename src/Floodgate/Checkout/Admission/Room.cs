@@ -1,0 +1,327 @@
+using Floodgate.Checkout.Catalog;
+using Floodgate.Checkout.Holds;
+using Floodgate.Vocabulary;
+
+namespace Floodgate.Checkout.Admission;
+
+/// <summary>A waiting room as it is stored, with what it has to know of its sale.</summary>
+/// <param name="SaleId">The sale.</param>
+/// <param name="MerchantId">Whose sale it is; null for the platform's.</param>
+/// <param name="OpensMs">When the sale opens.</param>
+/// <param name="EndsMs">When it ends.</param>
+/// <param name="Rules">What the merchant decided.</param>
+/// <param name="Version">1 at first, one more with each change.</param>
+internal sealed record RoomTerms(
+    Guid SaleId, string? MerchantId, long OpensMs, long EndsMs, RoomRules Rules, long Version)
+{
+    /// <summary>Where the sale stands.</summary>
+    public SaleState StateAt(UtcInstant now) => now.Ms < OpensMs ? SaleState.Scheduled
+        : now.Ms < EndsMs ? SaleState.Active
+        : SaleState.Ended;
+}
+
+/// <summary>What a merchant decides about a room.</summary>
+/// <param name="IsEnabled">False: the sale needs no pass; tickets keep their places for when it is true again.</param>
+/// <param name="IsPaused">True: nobody is admitted, joins go on.</param>
+/// <param name="ActiveMax">Places inside.</param>
+/// <param name="PassSeconds">How long a pass is good.</param>
+/// <param name="PerSecondMin">The floor of the admission rate.</param>
+/// <param name="PerSecondMax">Its ceiling.</param>
+internal sealed record RoomRules(
+    bool IsEnabled, bool IsPaused, int ActiveMax, int PassSeconds, int PerSecondMin, int PerSecondMax)
+{
+    /// <summary>The part that the rate is decided by.</summary>
+    public RateLimits Limits => new(IsPaused, ActiveMax, PerSecondMin, PerSecondMax);
+}
+
+/// <summary>A ticket with all that its owner is shown.</summary>
+/// <param name="Ticket">The ticket.</param>
+/// <param name="Terms">Its room.</param>
+/// <param name="Buyer"><c>realm/user</c>.</param>
+/// <param name="Position">Its rank, from 1; 0 unless it waits in a sale that has opened.</param>
+/// <param name="Waiting">How many wait, while the sale has not opened; else null.</param>
+/// <param name="WaitSeconds">The estimated wait; null when unknown.</param>
+/// <param name="State">Where the sale stands.</param>
+/// <param name="IsSoldOut">True when nothing is left and nothing can come back.</param>
+/// <param name="Stock">What is left.</param>
+internal readonly record struct TicketView(
+    Waiter Ticket,
+    RoomTerms Terms,
+    string Buyer,
+    int Position,
+    int? Waiting,
+    long? WaitSeconds,
+    SaleState State,
+    bool IsSoldOut,
+    SaleStock Stock);
+
+/// <summary>A room as its merchant is shown it.</summary>
+internal readonly record struct RoomFigures(
+    int Waiting, int Active, long Admitted, double RatePerSecond, AdmissionBrake Brake);
+
+/// <summary>
+/// The waiting room of one sale as it lives in the process that owns the rooms: line, rate and open streams. News comes
+/// here after it is committed. Safe for any number of callers.
+/// </summary>
+internal sealed class Room
+{
+    private static readonly TimeSpan StockFreshFor = TimeSpan.FromMilliseconds(1_500);
+
+    // Set once.
+    private readonly TimeProvider time;
+    private readonly Random random;
+
+    // Replaced whole, read by all.
+    private volatile RoomTerms terms;
+    private volatile KnownStock stock;
+    private volatile bool hasOpened;
+    private volatile bool isClosed;
+
+    // Of the one loop that writes joins.
+    private long lastPlace;
+
+    // Under the gate.
+    private readonly Lock gate = new();
+    private readonly WaitingLine line = new();
+    private readonly AdmissionRate rate;
+    private readonly AdmissionPace pace = new();
+    private long turnedAt;
+    private (long Admitted, long Freed) counted;
+
+    public Room(RoomTerms terms, AdmissionSettings settings, TimeProvider time, Random random)
+    {
+        (this.terms, this.time, this.random) = (terms, time, random);
+        rate = new(settings.LagMax, settings.DueMax);
+        stock = new(default, time.GetTimestamp() - (2 * time.TimestampFrequency));
+        turnedAt = time.GetTimestamp() - time.TimestampFrequency;
+    }
+
+    /// <summary>Its settings and its sale.</summary>
+    public RoomTerms Terms
+    {
+        get => terms;
+        set => terms = value;
+    }
+
+    /// <summary>Who listens to its tickets.</summary>
+    public TicketListeners Listeners { get; } = new();
+
+    /// <summary>True when the room is gone: its streams end.</summary>
+    public bool IsClosed => isClosed;
+
+    /// <summary>Live tickets.</summary>
+    public int Live
+    {
+        get
+        {
+            lock (gate)
+            {
+                return line.Waiting + line.Active;
+            }
+        }
+    }
+
+    /// <summary>True when what is known to be left is so old that it must be read again before it is shown.</summary>
+    public bool IsStockOld => time.GetElapsedTime(stock.At) > StockFreshFor;
+
+    /// <summary>Takes note of what is left; true when the sale has just sold out, or is not any more.</summary>
+    public bool Note(SaleStock left)
+    {
+        var before = stock;
+        stock = new(left, time.GetTimestamp());
+        return AdmissionRate.IsSoldOut(before.Left) != AdmissionRate.IsSoldOut(left);
+    }
+
+    /// <summary>The place of somebody who joins now. Only the loop that writes joins asks.</summary>
+    public long NextPlace(UtcInstant now)
+    {
+        // Once it has opened the line stays one, also when somebody moves the opening: nobody draws a place before it.
+        if (!hasOpened && now.Ms < terms.OpensMs)
+        {
+            return Places.Draw(random);
+        }
+
+        lastPlace = Places.After(lastPlace, now.Ms);
+        return lastPlace;
+    }
+
+    /// <summary>Takes tickets that were read from the table at the start, before anybody joins.</summary>
+    public void Load(IReadOnlyList<Ticket> tickets)
+    {
+        Add(tickets);
+        foreach (var ticket in tickets.Where(ticket => ticket.Place >= Places.FirstInLine))
+        {
+            lastPlace = Math.Max(lastPlace, ticket.Place);
+            hasOpened = true;
+        }
+    }
+
+    /// <summary>Takes tickets that are committed; those that are known stay as they are.</summary>
+    public void Add(IReadOnlyList<Ticket> tickets)
+    {
+        var seconds = SecondsNow();
+        lock (gate)
+        {
+            foreach (var ticket in tickets)
+            {
+                line.Add(ticket, seconds);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Moves tickets on after the commit, and rings their streams at once. News that is no news changes nothing.
+    /// </summary>
+    /// <returns>True when a place inside got free.</returns>
+    public bool Change(IReadOnlyList<Guid> tickets, TicketState next, long expiresMs = 0)
+    {
+        bool isFree;
+        lock (gate)
+        {
+            var freed = line.Freed;
+            foreach (var ticket in tickets)
+            {
+                line.Change(ticket, next, expiresMs);
+            }
+
+            isFree = line.Freed > freed;
+        }
+
+        Listeners.Ring(tickets);
+        return isFree;
+    }
+
+    /// <summary>True when the ticket is in memory.</summary>
+    public bool Knows(Guid ticket)
+    {
+        lock (gate)
+        {
+            return line.Find(ticket) is not null;
+        }
+    }
+
+    /// <summary>The ticket as its owner is shown it, who is alive by asking; null when it is not in memory.</summary>
+    public TicketView? View(Guid ticket)
+    {
+        lock (gate)
+        {
+            line.Touch(ticket, SecondsNow());
+            return line.Find(ticket) is { } waiter ? ViewOf_NeedsLock(waiter) : null;
+        }
+    }
+
+    /// <summary>The live ticket of a buyer, in the same way.</summary>
+    public TicketView? ViewOf(string buyer)
+    {
+        lock (gate)
+        {
+            if (line.FindLive(buyer) is not { } waiter)
+            {
+                return null;
+            }
+
+            line.Touch(waiter.Id, SecondsNow());
+            return ViewOf_NeedsLock(waiter);
+        }
+    }
+
+    /// <summary>What its merchant is shown.</summary>
+    public RoomFigures Figures()
+    {
+        lock (gate)
+        {
+            return new(line.Waiting, line.Active, line.Admitted, rate.PerSecond, rate.Brake);
+        }
+    }
+
+    /// <summary>Those whose passes ran out, and those who wait and were not heard of for so long.</summary>
+    public (List<Guid> Overdue, List<Guid> Unseen) Gone(UtcInstant now, int abandonedSeconds, int max)
+    {
+        lock (gate)
+        {
+            return (line.Overdue(now.Ms), line.Unseen(SecondsNow() - abandonedSeconds, max));
+        }
+    }
+
+    /// <summary>Some of its live tickets.</summary>
+    public List<Guid> SomeLive(int max)
+    {
+        lock (gate)
+        {
+            return line.Live(max);
+        }
+    }
+
+    /// <summary>Those inside.</summary>
+    public List<Guid> Inside()
+    {
+        lock (gate)
+        {
+            return [.. line.Inside()];
+        }
+    }
+
+    /// <summary>
+    /// Who is to be admitted now: the sale is open. The order is fixed from the first call on. They are admitted when
+    /// <see cref="Change"/> says so, and offered again when it does not.
+    /// </summary>
+    public List<Guid> Next(PaymentHealth health)
+    {
+        hasOpened = true;
+        lock (gate)
+        {
+            var elapsed = time.GetElapsedTime(turnedAt);
+            turnedAt = time.GetTimestamp();
+            if (line.Waiting > 0)
+            {
+                pace.Observe(line.Admitted - counted.Admitted, line.Freed - counted.Freed, elapsed);
+            }
+
+            counted = (line.Admitted, line.Freed);
+            var sight = new Sight(line.Waiting, line.Active, stock.Left, health);
+            return line.First(rate.Take(terms.Rules.Limits, sight, elapsed));
+        }
+    }
+
+    /// <summary>How long nothing has to be done for it, at most so long.</summary>
+    public TimeSpan Nap(UtcInstant now, TimeSpan longest)
+    {
+        long next;
+        lock (gate)
+        {
+            next = line.NextExpiryMs;
+        }
+
+        next = Math.Min(next, now.Ms < terms.OpensMs ? terms.OpensMs : now.Ms < terms.EndsMs ? terms.EndsMs : next);
+        return TimeSpan.FromMilliseconds(Math.Clamp(next - now.Ms, 1, (long)longest.TotalMilliseconds));
+    }
+
+    /// <summary>The room is gone.</summary>
+    public void Close()
+    {
+        isClosed = true;
+        Listeners.RingAll();
+    }
+
+    private TicketView ViewOf_NeedsLock(Waiter waiter)
+    {
+        var (now, left, isWaiting) = (terms, stock.Left, waiter.State == TicketState.Waiting);
+        var position = isWaiting && hasOpened ? line.PositionOf(waiter.Id) : 0;
+        var isStanding = now.Rules.IsPaused || AdmissionRate.IsSoldOut(left);
+        return new(
+            waiter,
+            now,
+            line.BuyerOf(waiter.Id)!,
+            position,
+            isWaiting && !hasOpened ? line.Waiting : null,
+            position == 0 || isStanding ? null : pace.SecondsFor(position - 1, line.Active >= now.Rules.ActiveMax),
+            now.StateAt(UtcInstant.Now(time)),
+            AdmissionRate.IsSoldOut(left),
+            left);
+    }
+
+    // Counted from a clock that nobody sets.
+    private int SecondsNow() => (int)(time.GetTimestamp() / time.TimestampFrequency);
+
+    private sealed record KnownStock(SaleStock Left, long At);
+}
