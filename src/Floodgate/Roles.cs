@@ -5,6 +5,8 @@ using Floodgate.Checkout.Holds;
 using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
 using Floodgate.Payment.Ledger;
+using Floodgate.Payment.Results.Webhooks;
+using Floodgate.Signals;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Supervision;
@@ -25,6 +27,8 @@ internal static class Roles
         .. HoldsModule.Migrations,
         .. LedgerModule.Migrations,
         .. ChargesModule.Migrations,
+        .. WebhooksModule.Migrations,
+        .. SignalsModule.Migrations,
     ];
 
     /// <summary>The services of every module; loops only in the roles that run them.</summary>
@@ -42,6 +46,8 @@ internal static class Roles
         HoldsModule.Add(services);
         LedgerModule.Add(services);
         ChargesModule.Add(services, settings.Charges, runsWorker);
+        WebhooksModule.Add(services, settings.Webhooks, runsWorker);
+        SignalsModule.Add(services, settings.Ranking, runsWorker);
         SupervisionModule.Add(services, settings.Supervision);
     }
 
@@ -65,6 +71,7 @@ internal static class Roles
     {
         SupervisionModule.Map(routes, services);
         ChargesModule.MapOps(routes, services);
+        SignalsModule.MapOps(routes, services);
         if (role != "worker")
         {
             AccessModule.Map(routes, services);
@@ -73,6 +80,8 @@ internal static class Roles
             HoldsModule.Map(routes, services);
             LedgerModule.Map(routes, services);
             ChargesModule.Map(routes, services);
+            WebhooksModule.Map(routes, services);
+            SignalsModule.Map(routes, services);
         }
     }
 }

@@ -4,7 +4,7 @@ namespace Floodgate.Storage.Log;
 /// A bell for one waiting loop. However often it is rung, the loop passes once, and a ring while the loop works
 /// lets it pass the next time: a wake-up is never lost.
 /// </summary>
-internal sealed class Signal
+public sealed class Signal
 {
     private volatile TaskCompletionSource bell = NewBell();
 
