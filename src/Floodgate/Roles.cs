@@ -7,6 +7,8 @@ using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
 using Floodgate.Payment.Ledger;
 using Floodgate.Payment.Results;
+using Floodgate.Payment.Results.Webhooks;
+using Floodgate.Signals;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Supervision;
@@ -29,6 +31,8 @@ internal static class Roles
         .. OrdersModule.Migrations,
         .. LedgerModule.Migrations,
         .. ChargesModule.Migrations,
+        .. WebhooksModule.Migrations,
+        .. SignalsModule.Migrations,
     ];
 
     /// <summary>The services of every module; loops only in the roles that run them.</summary>
@@ -50,6 +54,8 @@ internal static class Roles
         LedgerModule.Add(services);
         ChargesModule.Add(services, settings.Charges, runsWorker);
         ResultsModule.Add(services, runsWorker);
+        WebhooksModule.Add(services, settings.Webhooks, runsWorker);
+        SignalsModule.Add(services, settings.Ranking, runsWorker);
         SupervisionModule.Add(services, settings.Supervision);
         services.AddSingleton(WaitingRoomsCheck);
     }
@@ -74,6 +80,7 @@ internal static class Roles
     {
         SupervisionModule.Map(routes, services);
         ChargesModule.MapOps(routes, services);
+        SignalsModule.MapOps(routes, services);
         if (role != "worker")
         {
             AccessModule.Map(routes, services);
@@ -84,6 +91,8 @@ internal static class Roles
             OrdersModule.Map(routes, services);
             LedgerModule.Map(routes, services);
             ChargesModule.Map(routes, services);
+            WebhooksModule.Map(routes, services);
+            SignalsModule.Map(routes, services);
         }
     }
 

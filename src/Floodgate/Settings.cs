@@ -5,6 +5,8 @@ using Floodgate.Checkout.Admission;
 using Floodgate.Checkout.Catalog;
 using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
+using Floodgate.Payment.Results.Webhooks;
+using Floodgate.Signals.Ranking;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Supervision;
@@ -100,6 +102,8 @@ public sealed record Settings(
     AdmissionSettings Admission,
     OrdersSettings Orders,
     ChargesSettings Charges,
+    WebhooksSettings Webhooks,
+    RankingSettings Ranking,
     SupervisionSettings Supervision)
 {
     /// <summary>The file that is read from the working directory when no other is named.</summary>
@@ -108,8 +112,13 @@ public sealed record Settings(
     // A profile is only a set of defaults: everything in it can be overridden by file, environment and flags.
     private static readonly Dictionary<string, string> EmbeddedProfile = new() { ["Database:ConnectionString"] = "" };
 
-    // A rehearsal holds nothing worth waiting for, so it ends quickly.
-    private static readonly Dictionary<string, string> DemoProfile = new() { ["Server:StopTimeoutMs"] = "2000" };
+    // A rehearsal holds nothing worth waiting for, so it ends quickly; its merchants listen on the same machine.
+    private static readonly Dictionary<string, string> DemoProfile = new()
+    {
+        ["Server:StopTimeoutMs"] = "2000",
+        ["Webhooks:AllowPrivateAddresses"] = "true",
+        ["Webhooks:Ports"] = "*",
+    };
 
     /// <summary>Every effective value with its source, for <c>./floodgate settings</c>.</summary>
     public IReadOnlyCollection<Setting> Effective { get; private init; } = [];
@@ -155,6 +164,8 @@ public sealed record Settings(
             AdmissionSettings.Read(source, server.ConnectionsMax),
             OrdersSettings.Read(source),
             ChargesSettings.Read(source, JournalBeside(database)),
+            WebhooksSettings.Read(source),
+            RankingSettings.Read(source),
             SupervisionSettings.Read(source))
         {
             Effective = source.Effective,

@@ -83,6 +83,29 @@ public sealed class EmbeddedLog(Database.Database database, LogSettings settings
     }
 
     /// <summary>
+    /// Reads events of one partition from an offset on, at most <paramref name="max"/>, and where the partition ends:
+    /// the offset that its next event will get. For readers that keep their own place; no group and no wake-up.
+    /// </summary>
+    public async ValueTask<LogPage> ReadAsync(
+        Topic topic, int partition, long from, int max, CancellationToken cancel)
+    {
+        Invariant.Check(partition >= 0 && partition < topic.Partitions, "only partitions of the topic are read");
+        var id = topic.PartitionId(partition);
+        return await database.ReadAsync(
+            async tx =>
+            {
+                // The end first: an event that comes in between is in the page and only beyond an older end.
+                var end = await LogSql.HeadAsync(tx, id);
+                var events = await LogSql.SelectAsync(
+                    tx,
+                    [(id, from, max)],
+                    r => new LoggedEvent(topic, partition, r.Long(1), r.Text(2), r.Text(3), r.Text(4)));
+                return new LogPage(events, Math.Max(end, events.Count == 0 ? 0 : events[^1].Offset + 1));
+            },
+            cancel);
+    }
+
+    /// <summary>
     /// How far behind each group is in each of its topics, by their names; a group is here once it has begun to read,
     /// in whichever process. Cheap.
     /// </summary>

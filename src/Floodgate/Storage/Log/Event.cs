@@ -44,6 +44,9 @@ public sealed record LoggedEvent(
     internal long PartitionId => Topic.PartitionId(Partition);
 }
 
+/// <summary>A stretch of a partition, and the offset that its next event will get.</summary>
+public sealed record LogPage(IReadOnlyList<LoggedEvent> Events, long EndOffset);
+
 /// <summary>The first offset of a partition that a group has not finished.</summary>
 public readonly record struct GroupOffset(Topic Topic, int Partition, long NextOffset);
 

@@ -107,6 +107,9 @@ internal static class LogSql
         """,
         [Column.Long("partition_id"), Column.Long("from_offset"), Column.Long("events_max")]);
 
+    private static readonly Statement SelectHead = new(
+        "select p.next_offset from {rows} join log_partition p on p.id = rows.id", Column.Long("id"));
+
     // A new group begins with the oldest event there is.
     private static readonly Statement InsertGroup = new(
         """
@@ -250,6 +253,10 @@ internal static class LogSql
     public static ValueTask<List<T>> SelectAsync<T>(
         Tx tx, IReadOnlyList<(long Partition, long From, int Max)> ranges, Func<Row, T> map) => tx.QueryAsync(
             SelectEvents, Rows.Over(ranges).Long(r => r.Partition).Long(r => r.From).Long(r => r.Max), map);
+
+    /// <summary>The offset that the partition's next event will get; 0 for one that is not there.</summary>
+    public static async ValueTask<long> HeadAsync(Tx tx, long partition) =>
+        (await tx.QueryAsync(SelectHead, Rows.One(partition).Long(p => p), r => r.Long(0))).FirstOrDefault();
 
     /// <summary>The heads are locked so that no sweep deletes what the new group begins with.</summary>
     public static void CreateGroup(Tx tx, string group, IReadOnlyList<long> partitions)
