@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using Floodgate.Access;
 using Floodgate.Access.Identity;
+using Floodgate.Access.RateLimits;
 using Floodgate.Payment.Charges;
 using Floodgate.Payment.Charges.Providers;
 using Floodgate.Storage.Database;
@@ -46,6 +47,7 @@ internal static class Server
             app,
             app.Services.GetRequiredService<ApiKeys>(),
             app.Services.GetRequiredService<SessionBook>(),
+            app.Services.GetRequiredService<RateLimitHttp>(),
             settings.Server.IsDemo);
         Roles.Map(routes, app.Services, settings.Server.Role);
         foreach (var url in settings.Server.Urls)
@@ -73,6 +75,7 @@ internal static class Server
             await IdentityModule.StartAsync(app.Services, cancel);
             await LogModule.StartAsync(app.Services, cancel);
             await AccessModule.StartAsync(app.Services, cancel);
+            await RateLimitsModule.StartAsync(app.Services, cancel);
             if (settings.Server.Role != "api")
             {
                 ChargesModule.Start(app.Services);

@@ -1,6 +1,7 @@
 using System.Collections;
 using Floodgate.Access;
 using Floodgate.Access.Identity;
+using Floodgate.Access.RateLimits;
 using Floodgate.Checkout.Catalog;
 using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
@@ -95,6 +96,7 @@ public sealed record Settings(
     LogSettings Log,
     AccessSettings Access,
     IdentitySettings Identity,
+    RateLimitSettings RateLimits,
     CatalogSettings Catalog,
     OrdersSettings Orders,
     ChargesSettings Charges,
@@ -106,8 +108,12 @@ public sealed record Settings(
     // A profile is only a set of defaults: everything in it can be overridden by file, environment and flags.
     private static readonly Dictionary<string, string> EmbeddedProfile = new() { ["Database:ConnectionString"] = "" };
 
-    // A rehearsal holds nothing worth waiting for, so it ends quickly.
-    private static readonly Dictionary<string, string> DemoProfile = new() { ["Server:StopTimeoutMs"] = "2000" };
+    // A rehearsal holds nothing worth waiting for, so it ends quickly; and its crowd comes from this machine.
+    private static readonly Dictionary<string, string> DemoProfile = new()
+    {
+        ["Server:StopTimeoutMs"] = "2000",
+        ["RateLimits:LimitsLoopback"] = "false",
+    };
 
     /// <summary>Every effective value with its source, for <c>./floodgate settings</c>.</summary>
     public IReadOnlyCollection<Setting> Effective { get; private init; } = [];
@@ -149,6 +155,7 @@ public sealed record Settings(
             LogSettings.Read(source),
             AccessSettings.Read(source, server.IsDemo),
             IdentitySettings.Read(source),
+            RateLimitSettings.Read(source),
             CatalogSettings.Read(source),
             OrdersSettings.Read(source),
             ChargesSettings.Read(source, JournalBeside(database)),
