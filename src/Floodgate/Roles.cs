@@ -1,6 +1,7 @@
 using Floodgate.Access;
 using Floodgate.Access.Identity;
 using Floodgate.Checkout.Admission;
+using Floodgate.Access.RateLimits;
 using Floodgate.Checkout.Catalog;
 using Floodgate.Checkout.Holds;
 using Floodgate.Checkout.Orders;
@@ -46,6 +47,7 @@ internal static class Roles
         LogModule.Add(services, settings.Log, [.. OrderEvents.Topics, .. PaymentEvents.Topics], runsWorker);
         AccessModule.Add(services, settings.Access);
         IdentityModule.Add(services, settings.Identity);
+        RateLimitsModule.Add(services, settings.RateLimits, servesRoutes: settings.Server.Role != "worker");
         CatalogModule.Add(services, settings.Catalog);
         HoldsModule.Add(services);
         AdmissionModule.Add(services, settings.Admission, settings.Server.Role);

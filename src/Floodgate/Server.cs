@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using Floodgate.Access;
 using Floodgate.Access.Identity;
 using Floodgate.Checkout.Admission;
+using Floodgate.Access.RateLimits;
 using Floodgate.Payment.Charges;
 using Floodgate.Payment.Charges.Providers;
 using Floodgate.Storage.Database;
@@ -47,6 +48,7 @@ internal static class Server
             app,
             app.Services.GetRequiredService<ApiKeys>(),
             app.Services.GetRequiredService<SessionBook>(),
+            app.Services.GetRequiredService<RateLimitHttp>(),
             settings.Server.IsDemo);
         Roles.Map(routes, app.Services, settings.Server.Role);
         foreach (var url in settings.Server.Urls)
@@ -75,6 +77,7 @@ internal static class Server
             await LogModule.StartAsync(app.Services, cancel);
             await AccessModule.StartAsync(app.Services, cancel);
             await AdmissionModule.StartAsync(app.Services, cancel);
+            await RateLimitsModule.StartAsync(app.Services, cancel);
             if (settings.Server.Role != "api")
             {
                 ChargesModule.Start(app.Services);

@@ -2,6 +2,7 @@ using System.Collections;
 using Floodgate.Access;
 using Floodgate.Access.Identity;
 using Floodgate.Checkout.Admission;
+using Floodgate.Access.RateLimits;
 using Floodgate.Checkout.Catalog;
 using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
@@ -98,6 +99,7 @@ public sealed record Settings(
     LogSettings Log,
     AccessSettings Access,
     IdentitySettings Identity,
+    RateLimitSettings RateLimits,
     CatalogSettings Catalog,
     AdmissionSettings Admission,
     OrdersSettings Orders,
@@ -112,10 +114,12 @@ public sealed record Settings(
     // A profile is only a set of defaults: everything in it can be overridden by file, environment and flags.
     private static readonly Dictionary<string, string> EmbeddedProfile = new() { ["Database:ConnectionString"] = "" };
 
-    // A rehearsal holds nothing worth waiting for, so it ends quickly; its merchants listen on the same machine.
+    // A rehearsal holds nothing worth waiting for, so it ends quickly; its crowd comes from this machine, and its
+    // merchants listen here too.
     private static readonly Dictionary<string, string> DemoProfile = new()
     {
         ["Server:StopTimeoutMs"] = "2000",
+        ["RateLimits:LimitsLoopback"] = "false",
         ["Webhooks:AllowPrivateAddresses"] = "true",
         ["Webhooks:Ports"] = "*",
     };
@@ -160,6 +164,7 @@ public sealed record Settings(
             LogSettings.Read(source),
             AccessSettings.Read(source, server.IsDemo),
             IdentitySettings.Read(source),
+            RateLimitSettings.Read(source),
             CatalogSettings.Read(source),
             AdmissionSettings.Read(source, server.ConnectionsMax),
             OrdersSettings.Read(source),

@@ -13,6 +13,7 @@ public static class AccessModule
     {
         services.AddSingleton(settings);
         services.AddSingleton<ApiKeys>();
+        services.AddSingleton<ClientAddress>();
         services.AddSingleton<ChangeWatch>();
         services.AddSingleton<MerchantsHttp>();
     }

@@ -1,3 +1,4 @@
+using Floodgate.Access.RateLimits;
 using Floodgate.Storage.Database;
 using Floodgate.Vocabulary;
 
@@ -35,26 +36,52 @@ internal static class AccessSql
             create unique index api_key_request on api_key (request_key);
             create index api_key_of_merchant on api_key (merchant_id, id)
             """),
+
+        // The merchant of demo mode is the one of this id. Nearly all are standard, so the index is small.
+        new("access-003", """
+            alter table merchant add column tier text not null default 'standard'
+                check (tier in ('standard', 'large', 'unlimited'));
+            update merchant set tier = 'unlimited' where id = 'demo';
+            create index merchant_of_tier on merchant (id) where tier <> 'standard';
+            create index merchant_by_id on merchant (id {collate bytes})
+            """),
     ];
 
     // Nothing is returned when the request key was used before; merchants of the command line have none, and the one
     // of demo mode is there from the second start on.
     private static readonly Statement InsertMerchant = new(
         """
-        insert into merchant (id, name, request_key, created_ms)
-        select rows.id, rows.name, rows.request_key, rows.created_ms from {rows} where true
+        insert into merchant (id, name, request_key, created_ms, tier)
+        select rows.id, rows.name, rows.request_key, rows.created_ms, rows.tier from {rows} where true
         on conflict do nothing
         returning id
         """,
-        Column.Text("id"), Column.Text("name"), Column.Text("request_key"), Column.Long("created_ms"));
+        Column.Text("id"), Column.Text("name"), Column.Text("request_key"), Column.Long("created_ms"),
+        Column.Text("tier"));
+
+    private const string MerchantColumns = "m.id, m.name, m.request_key, m.created_ms, m.tier";
 
     private static readonly Statement SelectMerchant = new(
-        "select m.id, m.name from {rows} join merchant m on m.request_key = rows.request_key",
+        $$"""select {{MerchantColumns}} from {rows} join merchant m on m.request_key = rows.request_key""",
         Column.Text("request_key"));
 
     private static readonly Statement SelectMerchantById = new(
-        "select m.id, m.name, m.request_key, m.created_ms from {rows} join merchant m on m.id = rows.id",
+        $$"""select {{MerchantColumns}} from {rows} join merchant m on m.id = rows.id""",
         Column.Text("id"));
+
+    private static readonly Statement SelectMerchants = new(
+        $$"""
+        select {{MerchantColumns}} from merchant m where m.id {collate bytes} > (select rows.after from {rows})
+        order by m.id {collate bytes} limit (select rows.page_max from {rows})
+        """,
+        Column.Text("after"), Column.Long("page_max"));
+
+    private static readonly Statement UpdateTier = new(
+        "update merchant set tier = rows.tier from {rows} where merchant.id = rows.id",
+        Column.Text("id"), Column.Text("tier"));
+
+    private static readonly Statement SelectTiers = new(
+        "select m.id, m.tier from merchant m where m.tier <> 'standard'");
 
     private static readonly Statement InsertKey = new(
         """
@@ -112,27 +139,31 @@ internal static class AccessSql
     public static async ValueTask<bool> TryInsertAsync(Tx tx, MerchantRow merchant)
     {
         var rows = Rows.One(merchant)
-            .Text(m => m.Id).Text(m => m.Name).Text(m => m.RequestKey).Long(m => m.CreatedMs);
+            .Text(m => m.Id).Text(m => m.Name).Text(m => m.RequestKey).Long(m => m.CreatedMs)
+            .Text(m => Tiers.NameOf(m.Tier));
         return (await tx.QueryAsync(InsertMerchant, rows, row => row.Text(0))).Count == 1;
     }
 
-    public static async ValueTask<MerchantRow> GetMerchantAsync(Tx tx, string requestKey)
+    public static async ValueTask<MerchantRow> GetMerchantAsync(Tx tx, string requestKey) =>
+        (await tx.QueryAsync(SelectMerchant, Rows.One(requestKey).Text(key => key), MapMerchant)).Single();
+
+    public static async ValueTask<MerchantRow?> FindMerchantAsync(Tx tx, string id) =>
+        (await tx.QueryAsync(SelectMerchantById, Rows.One(id).Text(i => i), MapMerchant)).SingleOrDefault();
+
+    /// <summary>Merchants after an id, in the order of ids.</summary>
+    public static ValueTask<List<MerchantRow>> SelectMerchantsAsync(Tx tx, string after, int max) =>
+        tx.QueryAsync(SelectMerchants, Rows.One(after).Text(a => a).Long(_ => max), MapMerchant);
+
+    /// <summary>The merchant as it is then; null when there is none.</summary>
+    public static async ValueTask<Merchant?> SetTierAsync(Tx tx, string id, Tier tier)
     {
-        var found = await tx.QueryAsync(
-            SelectMerchant,
-            Rows.One(requestKey).Text(key => key),
-            row => new MerchantRow(row.Text(0), row.Text(1), requestKey, 0));
-        return found.Single();
+        tx.Queue(UpdateTier, Rows.One(id).Text(i => i).Text(_ => Tiers.NameOf(tier)));
+        return (await FindMerchantAsync(tx, id))?.ToMerchant();
     }
 
-    public static async ValueTask<MerchantRow?> FindMerchantAsync(Tx tx, string id)
-    {
-        var found = await tx.QueryAsync(
-            SelectMerchantById,
-            Rows.One(id).Text(i => i),
-            row => new MerchantRow(row.Text(0), row.Text(1), row.TextOrNull(2), row.Long(3)));
-        return found.SingleOrDefault();
-    }
+    /// <summary>The merchants that are not standard.</summary>
+    public static ValueTask<List<(string Id, Tier Tier)>> SelectTiersAsync(Tx tx) =>
+        tx.QueryAsync(SelectTiers, Rows.None, row => (row.Text(0), TierOf(row.Text(1))));
 
     public static void QueueKey(Tx tx, NewKey key, Caller caller) => tx.Queue(
         InsertKey,
@@ -178,13 +209,28 @@ internal static class AccessSql
         return found.Count == 0 ? null : found.Single();
     }
 
+    private static MerchantRow MapMerchant(Row row) => new(
+        row.Text(0), row.Text(1), row.TextOrNull(2), row.Long(3), TierOf(row.Text(4)));
+
+    private static Tier TierOf(string stored)
+    {
+        var tier = Tiers.Of(stored);
+        Invariant.Check(tier is not null, $"stored tier {stored} is known");
+        return tier.Value;
+    }
+
     private static MerchantKey MapKey(Row row) => new(
         row.Id(0), row.Text(1), row.TextOrNull(2), new(row.Long(3)),
         row.LongOrNull(4) is { } revokedMs ? new UtcInstant(revokedMs) : null);
 }
 
 /// <summary>A row of <c>merchant</c>.</summary>
-internal sealed record MerchantRow(string Id, string Name, string? RequestKey, long CreatedMs);
+internal sealed record MerchantRow(
+    string Id, string Name, string? RequestKey, long CreatedMs, Tier Tier = Tier.Standard)
+{
+    /// <summary>As others see it.</summary>
+    public Merchant ToMerchant() => new(Id, Name, new(CreatedMs), Tier);
+}
 
 /// <summary>A key to be stored; its secret is not in it.</summary>
 internal sealed record NewKey(Guid Id, KeyHash Hash, string Prefix, long CreatedMs);

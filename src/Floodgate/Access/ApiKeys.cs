@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Floodgate.Access.RateLimits;
 using Floodgate.Storage.Database;
 using Floodgate.Vocabulary;
 
@@ -37,7 +38,7 @@ public enum CreateKeyOutcome
 }
 
 /// <summary>A merchant.</summary>
-public sealed record Merchant(string Id, string Name, UtcInstant CreatedAt);
+public sealed record Merchant(string Id, string Name, UtcInstant CreatedAt, Tier Tier);
 
 /// <summary>All that can be told of a merchant's key after its creation.</summary>
 /// <param name="Id">Names the key; not a secret.</param>
@@ -137,7 +138,7 @@ public sealed class ApiKeys
     {
         if (demo.Count > 0)
         {
-            var merchant = new MerchantRow(DemoMerchantId, "Demo", null, UtcInstant.Now(time).Ms);
+            var merchant = new MerchantRow(DemoMerchantId, "Demo", null, UtcInstant.Now(time).Ms, Tier.Unlimited);
             await database.WriteAsync(tx => AccessSql.TryInsertAsync(tx, merchant), cancel);
         }
     }
@@ -145,8 +146,13 @@ public sealed class ApiKeys
     /// <summary>The merchant, or null.</summary>
     public async ValueTask<Merchant?> FindMerchantAsync(string id, CancellationToken cancel) =>
         Rows.CanKeep(id) && await database.ReadAsync(tx => AccessSql.FindMerchantAsync(tx, id), cancel) is { } found
-            ? new(found.Id, found.Name, new(found.CreatedMs))
+            ? found.ToMerchant()
             : null;
+
+    /// <summary>Merchants after an id, by id: the order in which they were made, to the millisecond.</summary>
+    public async ValueTask<List<Merchant>> MerchantsAsync(string after, int max, CancellationToken cancel) =>
+        (await database.ReadAsync(tx => AccessSql.SelectMerchantsAsync(tx, after, max), cancel))
+            .ConvertAll(row => row.ToMerchant());
 
     /// <summary>
     /// Creates a further key for a merchant, so that it can change to it before the old one is revoked. Idempotent by

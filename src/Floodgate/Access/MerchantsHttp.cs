@@ -1,10 +1,11 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Floodgate.Access.RateLimits;
 
 namespace Floodgate.Access;
 
 /// <summary>The routes of merchants and their keys.</summary>
-internal sealed class MerchantsHttp(ApiKeys keys)
+internal sealed class MerchantsHttp(ApiKeys keys, TierBook tiers)
 {
     private const int PageMax = 200;
 
@@ -12,7 +13,9 @@ internal sealed class MerchantsHttp(ApiKeys keys)
     public void Map(Routes routes)
     {
         routes.Map("POST", "/v1/merchants", Who.Admin, CreateAsync);
+        routes.Map("GET", "/v1/merchants", Who.Admin, ListAsync);
         routes.Map("GET", "/v1/merchants/{id}", Who.Admin, GetAsync);
+        routes.Map("PUT", "/v1/merchants/{id}/tier", Who.Admin, SetTierAsync);
         routes.Map("POST", "/v1/merchants/{id}/keys", Who.Admin, CreateKeyAsync);
         routes.Map("GET", "/v1/merchants/{id}/keys", Who.Admin, ListKeysAsync);
         routes.Map("DELETE", "/v1/merchants/{id}/keys/{keyId}", Who.Admin, RevokeKeyAsync);
@@ -73,16 +76,34 @@ internal sealed class MerchantsHttp(ApiKeys keys)
     private async Task GetAsync(HttpContext context, Caller caller)
     {
         var id = MerchantIdOf(context);
-        await (await keys.FindMerchantAsync(id, context.RequestAborted) is { } merchant
-            ? Answer.WriteAsync(context, 200, merchant, static (json, merchant) =>
-            {
-                json.WriteStartObject();
-                json.WriteString("merchantId", merchant.Id);
-                json.WriteString("name", merchant.Name);
-                json.WriteString("createdAt", merchant.CreatedAt.ToString());
-                json.WriteEndObject();
-            })
-            : RefuseMerchantAsync(context));
+        await AnswerAsync(context, await keys.FindMerchantAsync(id, context.RequestAborted));
+    }
+
+    private async Task SetTierAsync(HttpContext context, Caller caller)
+    {
+        if (await Body.ReadAsync(context, MerchantsJson.Default.TierRequest) is not { } request)
+        {
+            return;
+        }
+
+        if (Tiers.Of(request.Tier) is not { } tier)
+        {
+            await Problem.WriteAsync(context, Problems.InvalidField, "tier must be standard, large or unlimited.");
+            return;
+        }
+
+        await AnswerAsync(context, await tiers.SetAsync(MerchantIdOf(context), tier, context.RequestAborted));
+    }
+
+    private async Task ListAsync(HttpContext context, Caller caller)
+    {
+        if (await Paging.ReadTextAsync(context, PageMax) is var (limit, after))
+        {
+            // One more than the page tells whether there is another.
+            var found = await keys.MerchantsAsync(after, limit + 1, context.RequestAborted);
+            var page = found[..Math.Min(found.Count, limit)];
+            await Answer.WritePageAsync(context, page, found.Count > page.Count, Write);
+        }
     }
 
     private async Task CreateKeyAsync(HttpContext context, Caller caller)
@@ -154,6 +175,20 @@ internal sealed class MerchantsHttp(ApiKeys keys)
             : Answer.WriteAsync(context, 200, ended, Write));
     }
 
+    private static Task AnswerAsync(HttpContext context, Merchant? merchant) => merchant is null
+        ? RefuseMerchantAsync(context)
+        : Answer.WriteAsync(context, 200, merchant, Write);
+
+    private static void Write(Utf8JsonWriter json, Merchant merchant)
+    {
+        json.WriteStartObject();
+        json.WriteString("merchantId", merchant.Id);
+        json.WriteString("name", merchant.Name);
+        json.WriteString("createdAt", merchant.CreatedAt.ToString());
+        json.WriteString("tier", Tiers.NameOf(merchant.Tier));
+        json.WriteEndObject();
+    }
+
     private static string MerchantIdOf(HttpContext context) => (string)context.Request.RouteValues["id"]!;
 
     private static Task RefuseMerchantAsync(HttpContext context) => Problem.WriteAsync(
@@ -166,6 +201,9 @@ internal sealed record KeyRequest;
 /// <summary>The body of <c>POST /v1/merchants</c>.</summary>
 internal sealed record MerchantRequest(string Name);
 
+/// <summary>The body of <c>PUT /v1/merchants/{id}/tier</c>.</summary>
+internal sealed record TierRequest(string Tier);
+
 /// <summary>A merchant; <paramref name="Key"/> only in the answer that created it.</summary>
 internal sealed record MerchantResponse(string MerchantId, string Name, string? Key);
 
@@ -173,6 +211,7 @@ internal sealed record MerchantResponse(string MerchantId, string Name, string? 
 [JsonSourceGenerationOptions(
     JsonSerializerDefaults.Strict, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(MerchantRequest))]
+[JsonSerializable(typeof(TierRequest))]
 [JsonSerializable(typeof(KeyRequest))]
 [JsonSerializable(typeof(MerchantResponse))]
 internal sealed partial class MerchantsJson : JsonSerializerContext;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Floodgate.Storage.Database;
 
 namespace Floodgate.Access;
 
@@ -8,13 +9,48 @@ namespace Floodgate.Access;
 public sealed record Paging(int Limit, Guid After)
 {
     private const int LimitDefault = 100;
+    private const string AfterName = "starting_after";
 
     /// <summary>Reads both parameters; null after the request was refused with <c>invalid_parameter</c>.</summary>
     public static async ValueTask<Paging?> ReadAsync(HttpContext context, int limitMax)
     {
-        var query = context.Request.Query;
+        if (await ReadLimitAsync(context, limitMax) is not { } limit)
+        {
+            return null;
+        }
+
+        var after = Guid.Empty;
+        if (context.Request.Query.TryGetValue(AfterName, out var cursor) && !Guid.TryParseExact(cursor, "D", out after))
+        {
+            await RefuseAfterAsync(context);
+            return null;
+        }
+
+        return new Paging(limit, after);
+    }
+
+    /// <summary>Reads both where ids are texts; empty for the first page, null after the request was refused.</summary>
+    public static async ValueTask<(int Limit, string After)?> ReadTextAsync(HttpContext context, int limitMax)
+    {
+        if (await ReadLimitAsync(context, limitMax) is not { } limit)
+        {
+            return null;
+        }
+
+        var after = context.Request.Query[AfterName].ToString();
+        if (!Rows.CanKeep(after))
+        {
+            await RefuseAfterAsync(context);
+            return null;
+        }
+
+        return (limit, after);
+    }
+
+    private static async ValueTask<int?> ReadLimitAsync(HttpContext context, int limitMax)
+    {
         var limit = LimitDefault;
-        if (query.TryGetValue("limit", out var text)
+        if (context.Request.Query.TryGetValue("limit", out var text)
             && !(int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out limit)
                 && limit >= 1 && limit <= limitMax))
         {
@@ -23,14 +59,9 @@ public sealed record Paging(int Limit, Guid After)
             return null;
         }
 
-        var after = Guid.Empty;
-        if (query.TryGetValue("starting_after", out var cursor) && !Guid.TryParseExact(cursor, "D", out after))
-        {
-            await Problem.WriteAsync(
-                context, Problems.InvalidParameter, "starting_after must be the last id of the page before.");
-            return null;
-        }
-
-        return new Paging(limit, after);
+        return limit;
     }
+
+    private static Task RefuseAfterAsync(HttpContext context) => Problem.WriteAsync(
+        context, Problems.InvalidParameter, $"{AfterName} must be the last id of the page before.");
 }

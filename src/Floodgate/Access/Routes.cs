@@ -1,4 +1,6 @@
 using Floodgate.Access.Identity;
+using Floodgate.Access.RateLimits;
+using Floodgate.Vocabulary;
 
 namespace Floodgate.Access;
 
@@ -83,10 +85,11 @@ public enum Who
 }
 
 /// <summary>A route as it was registered.</summary>
-public sealed record Route(string Method, string Pattern, Who Who, bool IsDemoOnly);
+public sealed record Route(string Method, string Pattern, Who Who, bool IsDemoOnly, Limit Limit);
 
 /// <summary>The one way to register a route: with who may call it. Modules do it in their <c>Map</c>.</summary>
-public sealed class Routes(IEndpointRouteBuilder endpoints, ApiKeys keys, SessionBook sessions, bool isDemo)
+public sealed class Routes(
+    IEndpointRouteBuilder endpoints, ApiKeys keys, SessionBook sessions, RateLimitHttp limits, bool isDemo)
 {
     private readonly List<Route> all = [];
 
@@ -98,20 +101,29 @@ public sealed class Routes(IEndpointRouteBuilder endpoints, ApiKeys keys, Sessio
     /// <param name="pattern">A pattern of ASP.NET Core routing, such as <c>/v1/payments/{id}</c>.</param>
     /// <param name="who">Who may call; others get 401 or 403 before the handler runs.</param>
     /// <param name="handler">Answers the request.</param>
-    public void Map(string method, string pattern, Who who, Func<HttpContext, Caller, Task> handler) =>
-        Map(new Route(method, pattern, who, IsDemoOnly: false), handler);
+    /// <param name="limit">What calls count against: an address on public routes, on others who calls.</param>
+    public void Map(
+        string method,
+        string pattern,
+        Who who,
+        Func<HttpContext, Caller, Task> handler,
+        Limit limit = Limit.None) =>
+        Map(new Route(method, pattern, who, IsDemoOnly: false, limit), handler);
 
     /// <summary>Serves a route in demo mode only; otherwise it is listed and not served.</summary>
     public void MapDemoOnly(string method, string pattern, Who who, Func<HttpContext, Caller, Task> handler) =>
-        Map(new Route(method, pattern, who, IsDemoOnly: true), handler);
+        Map(new Route(method, pattern, who, IsDemoOnly: true, Limit.None), handler);
 
     private void Map(Route route, Func<HttpContext, Caller, Task> handler)
     {
+        Invariant.Check(
+            route.Limit == Limit.None || RateLimiter.IsOfAddress(route.Limit) == (route.Who == Who.Public),
+            $"{route.Method} {route.Pattern} is limited by what is known of its callers");
         all.Add(route);
         if (isDemo || !route.IsDemoOnly)
         {
             // Typed, because a plain lambda would be bound by reflection at start.
-            RequestDelegate run = new RouteGuard(route.Who, keys, sessions, handler).InvokeAsync;
+            RequestDelegate run = new RouteGuard(route, keys, sessions, limits, handler).InvokeAsync;
             endpoints.MapMethods(route.Pattern, [route.Method], run);
         }
     }
@@ -119,7 +131,7 @@ public sealed class Routes(IEndpointRouteBuilder endpoints, ApiKeys keys, Sessio
 
 /// <summary>Stands before one handler and lets in whom the route names.</summary>
 internal sealed class RouteGuard(
-    Who who, ApiKeys keys, SessionBook sessions, Func<HttpContext, Caller, Task> handler)
+    Route route, ApiKeys keys, SessionBook sessions, RateLimitHttp limits, Func<HttpContext, Caller, Task> handler)
 {
     /// <summary>What every 401 carries (RFC 9110 section 15.5.2).</summary>
     public const string Challenge = "Bearer realm=\"floodgate\"";
@@ -128,16 +140,18 @@ internal sealed class RouteGuard(
     private const string HowTo = "Send the header Authorization: Bearer KEY once, with the key that was shown when " +
         "it was created, or with the access token of POST /v1/sessions.";
 
+    private readonly Who who = route.Who;
+
     /// <summary>
     /// Runs the handler, or refuses: 401 without exactly one usable bearer key or token, or with one that is unknown
-    /// or over (RFC 6750 section 3), 403 for callers whom the route does not name. A key or token in memory costs
-    /// one hash and no allocation.
+    /// or over (RFC 6750 section 3), 403 for callers whom the route does not name, 429 for those over their quota. A
+    /// key or token in memory costs one hash and no allocation.
     /// </summary>
     public Task InvokeAsync(HttpContext context)
     {
         if (who == Who.Public)
         {
-            return handler(context, Caller.Anonymous);
+            return HandleAsync(context, Caller.Anonymous);
         }
 
         var values = context.Request.Headers.Authorization;
@@ -185,9 +199,13 @@ internal sealed class RouteGuard(
         }
 
         return (who & caller.Kind) != 0
-            ? handler(context, caller)
+            ? HandleAsync(context, caller)
             : Problem.WriteAsync(context, Problems.Forbidden, $"This route is for {WhoIn(who)}.");
     }
+
+    private Task HandleAsync(HttpContext context, Caller caller) => route.Limit == Limit.None
+        ? handler(context, caller)
+        : limits.RefuseOrPass(context, route.Limit, caller) ?? handler(context, caller);
 
     private static string WhoIn(Who who) => string.Join(" or ", new[]
     {

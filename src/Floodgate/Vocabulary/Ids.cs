@@ -31,6 +31,7 @@ public sealed class Ids(TimeProvider time)
     /// <summary>
     /// The id of what may be told more than once: the same for the same moment and words, so that a repeat is known by
     /// it. In form and order like the others: the moment's milliseconds, then SHA-256 of the words.
+    /// </summary>
     public static Guid Of(UtcInstant at, params ReadOnlySpan<string> words)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

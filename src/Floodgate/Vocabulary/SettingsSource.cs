@@ -61,6 +61,32 @@ public sealed class SettingsSource(IReadOnlyList<SettingsLayer> layers)
     public int Int(string name, int fallback, int min, int max, string unit, string meaning) =>
         (int)Long(name, fallback, min, max, unit, meaning);
 
+    /// <summary>As <see cref="Long"/>, or <c>off</c>, which is null.</summary>
+    public long? LongOrOff(string name, long? fallback, long min, long max, string unit, string meaning)
+    {
+        Invariant.Check(
+            fallback is null || (fallback >= min && fallback <= max), "the default of a setting is within its range");
+        var range = $"{Number(min)} to {Number(max)} | off";
+        var found = Find(name);
+        var value = fallback;
+        if (found is { } given)
+        {
+            var isOff = "off".Equals(given.Value, StringComparison.OrdinalIgnoreCase);
+            value = isOff ? null : TryLong(given.Value, min, max, out var number) ? number : fallback;
+            if (!isOff && !TryLong(given.Value, min, max, out _))
+            {
+                errors.Add($"{name} is {Quoted(given.Value)} (from {given.Source}), which is not allowed. Set it to " +
+                    $"a whole number from {Number(min)} to {Number(max)} {unit}, or to off, or leave it out for " +
+                    $"{Shown(fallback)}.");
+            }
+        }
+
+        Add(new(name, Shown(value), found?.Source ?? "default", meaning) { Unit = unit, Range = range });
+        return value;
+
+        static string Shown(long? value) => value is { } number ? Number(number) : "off";
+    }
+
     /// <summary>A text; empty means not set. A secret one is never printed, neither here nor in an error.</summary>
     public string Text(string name, string fallback, string meaning, bool secret = false)
     {

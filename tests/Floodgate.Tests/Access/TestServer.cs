@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Floodgate.Access;
 using Floodgate.Access.Identity;
+using Floodgate.Access.RateLimits;
 using Floodgate.Vocabulary;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
@@ -60,6 +61,7 @@ internal sealed class TestServer : IAsyncDisposable
             app,
             app.Services.GetRequiredService<ApiKeys>(),
             app.Services.GetRequiredService<SessionBook>(),
+            app.Services.GetRequiredService<RateLimitHttp>(),
             isDemo));
         await Server.StartAsync(app, read, CancellationToken.None);
         return new(directory, app, log);

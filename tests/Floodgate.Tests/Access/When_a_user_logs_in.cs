@@ -96,8 +96,8 @@ public sealed class When_a_user_logs_in
     }
 
     [Theory]
-    [InlineData("Identity:AddressHeader=X-Real-IP", 401)]
-    [InlineData("Identity:AddressHeader=", 429)]
+    [InlineData("Access:Proxies=127.0.0.1", 401)]
+    [InlineData("Access:Proxies=10.0.0.0/8", 429)]
     public async Task An_address_is_the_proxys_word_only_when_the_settings_say_so(string setting, int status)
     {
         await using var server = await TestServer.StartAsync(settings: [setting, "Identity:AddressFailuresMax=2"]);
@@ -109,7 +109,8 @@ public sealed class When_a_user_logs_in
 
         async Task<int> GuessAsync(string address)
         {
-            using var response = await server.SendAsync("POST", "/v1/sessions", null, Ada, $"X-Real-IP: {address}");
+            var forwarded = $"X-Forwarded-For: {address}";
+            using var response = await server.SendAsync("POST", "/v1/sessions", null, Ada, forwarded);
             return (int)response.StatusCode;
         }
     }

@@ -1,5 +1,6 @@
 using Floodgate.Access;
 using Floodgate.Access.Identity;
+using Floodgate.Access.RateLimits;
 using Floodgate.Tests.Docs;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
@@ -45,9 +46,7 @@ public sealed class When_everyone_calls_every_route
 
         async Task CheckAsync(Route route, string? key, string who, bool isNamed, int otherwise)
         {
-            var path = route.Pattern.Replace("{id}", $"{Guid.Empty}").Replace("{keyId}", $"{Guid.Empty}")
-                .Replace("{userId}", "u-1");
-            Assert.DoesNotContain('{', path);
+            var path = PathOf(route);
             var body = route.Method is "POST" or "PUT" ? "[]" : null;
             using var response = await server.SendAsync(route.Method, path, key, body, "Idempotency-Key: k");
             var status = (int)response.StatusCode;
@@ -76,7 +75,17 @@ public sealed class When_everyone_calls_every_route
     public void Every_kind_of_caller_is_tried() => Assert.Equal(
         Enum.GetValues<Who>().Aggregate((all, who) => all | who), Kinds.Aggregate((all, who) => all | who));
 
-    private static async Task<IReadOnlyList<Route>> AllRoutesAsync()
+    /// <summary>A path of the route, of nothing that is there.</summary>
+    internal static string PathOf(Route route)
+    {
+        var path = route.Pattern.Replace("{id}", $"{Guid.Empty}").Replace("{keyId}", $"{Guid.Empty}")
+            .Replace("{userId}", "u-1");
+        Assert.DoesNotContain('{', path);
+        return path;
+    }
+
+    /// <summary>The table of routes.</summary>
+    internal static async Task<IReadOnlyList<Route>> AllRoutesAsync()
     {
         var directory = Path.Combine(Path.GetTempPath(), "floodgate-" + Path.GetRandomFileName());
         var (app, _) = DocsServer.Build(directory);
@@ -86,6 +95,7 @@ public sealed class When_everyone_calls_every_route
                 app,
                 app.Services.GetRequiredService<ApiKeys>(),
                 app.Services.GetRequiredService<SessionBook>(),
+                app.Services.GetRequiredService<RateLimitHttp>(),
                 isDemo: true);
             Roles.Map(routes, app.Services, "all");
             Assert.NotEmpty(routes.All);

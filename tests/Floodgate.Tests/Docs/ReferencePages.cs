@@ -5,6 +5,7 @@ using System.Reflection;
 using System.Text;
 using Floodgate.Access;
 using Floodgate.Access.Identity;
+using Floodgate.Access.RateLimits;
 using Floodgate.Payment.Charges.Providers.Http;
 using Floodgate.Payment.Charges.Providers.Simulated;
 using Floodgate.Supervision;
@@ -114,6 +115,7 @@ internal static class ReferencePages
                 app,
                 app.Services.GetRequiredService<ApiKeys>(),
                 app.Services.GetRequiredService<SessionBook>(),
+                app.Services.GetRequiredService<RateLimitHttp>(),
                 isDemo: false);
             Roles.Map(routes, app.Services, "all");
             var page = Start("Routes", """

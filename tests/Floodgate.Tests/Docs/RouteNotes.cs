@@ -11,6 +11,10 @@ internal static class RouteNotes
     {
         ["POST /v1/merchants"] = "Create a merchant; the answer has its key, once." + Key,
         ["GET /v1/merchants/{id}"] = "A merchant; its keys are a list of their own.",
+        ["GET /v1/merchants"] = "Merchants by id, with their tier." + Page,
+        ["PUT /v1/merchants/{id}/tier"] =
+            "Set how much it may ask for: `standard`, `large` or `unlimited`. Other nodes follow within " +
+            "`RateLimits:TierRefreshSeconds`.",
         ["POST /v1/merchants/{id}/keys"] = "Create a further key; the answer has it, once." + Key,
         ["GET /v1/merchants/{id}/keys"] = "Its keys, live and revoked, without their secret." + Page,
         ["DELETE /v1/merchants/{id}/keys/{keyId}"] =

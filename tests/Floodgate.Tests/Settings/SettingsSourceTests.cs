@@ -44,6 +44,33 @@ public sealed class SettingsSourceTests
     }
 
     [Theory]
+    [InlineData("5", 5L, "5")]
+    [InlineData("Off", null, "off")]
+    public void A_number_may_be_off_where_the_setting_says_so(string given, long? expected, string shown)
+    {
+        var source = Of(("A:B", given));
+        Assert.Equal(expected, source.LongOrOff("A:B", 1, 1, 10, "ms", "Test."));
+        source.Complete();
+        var setting = source.Effective.Single();
+        Assert.Equal((shown, "1 to 10 | off", "ms"), (setting.Value, setting.Range, setting.Unit));
+    }
+
+    [Theory]
+    [InlineData("0")]
+    [InlineData("11")]
+    [InlineData("")]
+    [InlineData("none")]
+    public void What_is_neither_a_number_nor_off_is_refused(string given)
+    {
+        var source = Of(("A:B", given));
+        Assert.Null(source.LongOrOff("A:B", null, 1, 10, "ms", "Test."));
+        Assert.Equal(
+            $"A:B is \"{given}\" (from test), which is not allowed. " +
+            "Set it to a whole number from 1 to 10 ms, or to off, or leave it out for off.",
+            Assert.Single(Errors(source)));
+    }
+
+    [Theory]
     [InlineData("-6")]
     [InlineData("11")]
     [InlineData("1.5")]

@@ -1,12 +1,13 @@
-using System.Net;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Floodgate.Access.RateLimits;
 using Floodgate.Vocabulary;
 
 namespace Floodgate.Access.Identity;
 
 /// <summary>The routes of users and their sessions.</summary>
-internal sealed class IdentityHttp(UserBook users, SessionBook sessions, IdentitySettings settings)
+internal sealed class IdentityHttp(
+    UserBook users, SessionBook sessions, ClientAddress addresses, IdentitySettings settings)
 {
     private const int BusyRetryAfterSeconds = 1;
 
@@ -21,10 +22,10 @@ internal sealed class IdentityHttp(UserBook users, SessionBook sessions, Identit
     /// <summary>Registers them.</summary>
     public void Map(Routes routes)
     {
-        routes.Map("POST", "/v1/users", Who.Public, SignUpAsync);
+        routes.Map("POST", "/v1/users", Who.Public, SignUpAsync, Limit.SignUp);
         routes.Map("GET", "/v1/users/me", Who.User, ShowAsync);
-        routes.Map("POST", "/v1/sessions", Who.Public, LogInAsync);
-        routes.Map("POST", "/v1/sessions/refresh", Who.Public, RefreshAsync);
+        routes.Map("POST", "/v1/sessions", Who.Public, LogInAsync, Limit.LogIn);
+        routes.Map("POST", "/v1/sessions/refresh", Who.Public, RefreshAsync, Limit.LogIn);
         routes.Map("DELETE", "/v1/sessions", Who.User, LogOutAsync);
     }
 
@@ -36,7 +37,7 @@ internal sealed class IdentityHttp(UserBook users, SessionBook sessions, Identit
         }
 
         var created = await users.SignUpAsync(
-            request.Email, request.Password, AddressOf(context), context.RequestAborted);
+            request.Email, request.Password, addresses.Of(context), context.RequestAborted);
         await (created.Outcome switch
         {
             CreateUserOutcome.Throttled => RefuseThrottledAsync(context, created.RetryAfter),
@@ -56,7 +57,7 @@ internal sealed class IdentityHttp(UserBook users, SessionBook sessions, Identit
         if (await ReadAsync(context) is { } request)
         {
             await AnswerAsync(context, 201, await sessions.LogInAsync(
-                request.Email, request.Password, AddressOf(context), context.RequestAborted));
+                request.Email, request.Password, addresses.Of(context), context.RequestAborted));
         }
     }
 
@@ -144,14 +145,6 @@ internal sealed class IdentityHttp(UserBook users, SessionBook sessions, Identit
 
     private static Task RefuseBusyAsync(HttpContext context) => Problem.WriteAsync(
         context, Problems.Unavailable, "Too many log in at once. Send the same request again.", BusyRetryAfterSeconds);
-
-    // A header that strangers can set would give each guess an address of its own, so it is read only when named.
-    private IPAddress? AddressOf(HttpContext context) =>
-        settings.AddressHeader.Length > 0
-        && context.Request.Headers[settings.AddressHeader] is { Count: 1 } values
-        && IPAddress.TryParse(values[0], out var told)
-            ? told
-            : context.Connection.RemoteIpAddress;
 }
 
 /// <summary>The body of <c>POST /v1/users</c> and <c>POST /v1/sessions</c>.</summary>

@@ -64,9 +64,6 @@ public sealed record IdentitySettings
     /// <summary>Counters of failures, for accounts and for addresses each; who shares one waits together.</summary>
     public int ThrottleCounters { get; init; } = 65_536;
 
-    /// <summary>The header in which the proxy tells the client's address; empty is the connection's own.</summary>
-    public string AddressHeader { get; init; } = "";
-
     /// <summary>Reads the settings of this module.</summary>
     public static IdentitySettings Read(SettingsSource source)
     {
@@ -110,9 +107,6 @@ public sealed record IdentitySettings
                 "The longest wait; failures are forgotten when none came for as long."),
             ThrottleCounters = source.Int("Identity:ThrottleCounters", normal.ThrottleCounters, 1, 10_000_000,
                 "counters", "Counters of failures, for accounts and for addresses each."),
-            AddressHeader = source.Text("Identity:AddressHeader", normal.AddressHeader,
-                "The header in which the proxy tells the client's address, such as X-Real-IP; empty is the " +
-                "connection's own. The proxy must overwrite it."),
         };
         if (settings.ThrottleMax < settings.ThrottleFirst)
         {

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 
 namespace Floodgate.Access.Identity;
 
@@ -27,7 +26,8 @@ public sealed class LoginThrottle(IdentitySettings settings, TimeProvider time)
     /// <param name="wait">How long, when it must.</param>
     public LoginAttempt? TryBegin(string? email, IPAddress? address, out TimeSpan wait)
     {
-        var attempt = new LoginAttempt(this, email is null ? null : IndexOf(email), IndexOf(NetworkOf(address)));
+        var network = IndexOf(ClientAddress.NetworkOf(address));
+        var attempt = new LoginAttempt(this, email is null ? null : IndexOf(email), network);
         lock (gate)
         {
             var now = time.GetTimestamp();
@@ -107,20 +107,8 @@ public sealed class LoginThrottle(IdentitySettings settings, TimeProvider time)
         }
     }
 
-    private int IndexOf(string name) => (int)((uint)name.GetHashCode() % (uint)settings.ThrottleCounters);
-
-    private static string NetworkOf(IPAddress? address)
-    {
-        if (address is null)
-        {
-            return "";
-        }
-
-        var plain = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
-        return plain.AddressFamily == AddressFamily.InterNetworkV6
-            ? Convert.ToHexString(plain.GetAddressBytes(), 0, 8)
-            : plain.ToString();
-    }
+    private int IndexOf<T>(T name)
+        where T : notnull => (int)((uint)HashCode.Combine(name) % (uint)settings.ThrottleCounters);
 
     private struct Counter
     {

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Floodgate.Access;
+using Floodgate.Access.RateLimits;
 using Floodgate.Vocabulary;
 
 namespace Floodgate.Checkout.Catalog;
@@ -38,13 +39,13 @@ internal sealed class CatalogHttp
     /// <summary>Registers them.</summary>
     public void Map(Routes routes)
     {
-        routes.Map("GET", "/v1/sales", Who.Public, ListSalesAsync);
-        routes.Map("GET", "/v1/sales/{id}", Who.Public, GetSaleAsync);
+        routes.Map("GET", "/v1/sales", Who.Public, ListSalesAsync, Limit.Catalogue);
+        routes.Map("GET", "/v1/sales/{id}", Who.Public, GetSaleAsync, Limit.Catalogue);
         routes.Map("POST", "/v1/sales", Who.MerchantOrAdmin, CreateSaleAsync);
         routes.Map("PUT", "/v1/sales/{id}", Who.MerchantOrAdmin, ChangeSaleAsync);
         routes.Map("DELETE", "/v1/sales/{id}", Who.MerchantOrAdmin, DeleteSaleAsync);
-        routes.Map("GET", "/v1/products", Who.Public, ListProductsAsync);
-        routes.Map("GET", "/v1/products/{id}", Who.Public, GetProductAsync);
+        routes.Map("GET", "/v1/products", Who.Public, ListProductsAsync, Limit.Catalogue);
+        routes.Map("GET", "/v1/products/{id}", Who.Public, GetProductAsync, Limit.Catalogue);
         routes.Map("POST", "/v1/products", Who.MerchantOrAdmin, CreateProductAsync);
         routes.Map("PUT", "/v1/products/{id}", Who.MerchantOrAdmin, ChangeProductAsync);
         routes.Map("DELETE", "/v1/products/{id}", Who.MerchantOrAdmin, WithdrawAsync);

@@ -1,4 +1,5 @@
 using Floodgate.Access;
+using Floodgate.Access.RateLimits;
 using Floodgate.Checkout.Catalog;
 using Floodgate.Vocabulary;
 
@@ -10,8 +11,8 @@ internal sealed class HoldsHttp(CatalogBook catalog, StockBoard stock, TimeProvi
     /// <summary>Registers them.</summary>
     public void Map(Routes routes)
     {
-        routes.Map("GET", "/v1/sales/{id}/availability", Who.Public, ShowAvailabilityAsync);
-        routes.Map("GET", "/v1/sales/{id}/seats", Who.Public, ShowSeatsAsync);
+        routes.Map("GET", "/v1/sales/{id}/availability", Who.Public, ShowAvailabilityAsync, Limit.Catalogue);
+        routes.Map("GET", "/v1/sales/{id}/seats", Who.Public, ShowSeatsAsync, Limit.Catalogue);
     }
 
     private async Task ShowAvailabilityAsync(HttpContext context, Caller caller)

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using Floodgate.Access;
+using Floodgate.Access.RateLimits;
 using Floodgate.Checkout.Catalog;
 using Floodgate.Checkout.Holds;
 
@@ -15,11 +16,11 @@ internal sealed class OrdersHttp(OrderBook book, OrderDesk desk, OrdersSettings 
     /// <summary>Registers them.</summary>
     public void Map(Routes routes)
     {
-        routes.Map("POST", "/v1/orders", Buying, PlaceAsync);
+        routes.Map("POST", "/v1/orders", Buying, PlaceAsync, Limit.Order);
         routes.Map("GET", "/v1/orders", Buying | Who.MerchantOrAdmin, ListAsync);
         routes.Map("GET", "/v1/orders/{id}", Buying | Who.MerchantOrAdmin, GetAsync);
         routes.Map("GET", "/v1/orders/{id}/events", Buying | Who.MerchantOrAdmin, StreamAsync);
-        routes.Map("POST", "/v1/orders/{id}/pay", Buying, PayAsync);
+        routes.Map("POST", "/v1/orders/{id}/pay", Buying, PayAsync, Limit.Order);
         routes.Map("POST", "/v1/orders/{id}/cancel", Buying | Who.MerchantOrAdmin, CancelAsync);
     }
 

@@ -1,4 +1,5 @@
 using Floodgate.Access;
+using Floodgate.Access.RateLimits;
 using Floodgate.Vocabulary;
 
 namespace Floodgate.Payment.Charges;
@@ -14,9 +15,19 @@ internal sealed class AliasesHttp(PaymentsHttp payments)
     /// <summary>Registers them.</summary>
     public void Map(Routes routes)
     {
-        routes.Map("POST", "/payments/authorize", Who.Merchant, AuthorizeAsync);
-        routes.Map("POST", "/payments/capture/{id}", Who.Merchant, (c, w) => AskAsync(c, w, OperationKind.Capture));
-        routes.Map("POST", "/payments/refund/{id}", Who.Merchant, (c, w) => AskAsync(c, w, OperationKind.Refund));
+        routes.Map("POST", "/payments/authorize", Who.Merchant, AuthorizeAsync, Limit.Authorize);
+        routes.Map(
+            "POST",
+            "/payments/capture/{id}",
+            Who.Merchant,
+            (c, w) => AskAsync(c, w, OperationKind.Capture),
+            Limit.Capture);
+        routes.Map(
+            "POST",
+            "/payments/refund/{id}",
+            Who.Merchant,
+            (c, w) => AskAsync(c, w, OperationKind.Refund),
+            Limit.Refund);
     }
 
     private async Task AuthorizeAsync(HttpContext context, Caller caller)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Floodgate.Access;
+using Floodgate.Access.RateLimits;
 using Floodgate.Vocabulary;
 
 namespace Floodgate.Payment.Charges;
@@ -15,13 +16,24 @@ internal sealed class PaymentsHttp(PaymentBook book, PaymentWatch watch, Charges
     /// <summary>Registers them.</summary>
     public void Map(Routes routes)
     {
-        routes.Map("POST", "/v1/payments", Who.Merchant, AcceptAsync);
+        routes.Map("POST", "/v1/payments", Who.Merchant, AcceptAsync, Limit.Authorize);
         routes.Map("GET", "/v1/payments", Who.MerchantOrAdmin, ListAsync);
         routes.Map("GET", "/v1/payments/{id}", Who.MerchantOrAdmin | Who.Buyer, GetAsync);
         routes.Map("GET", "/v1/payments/{id}/events", Who.MerchantOrAdmin | Who.Buyer, StreamAsync);
-        routes.Map("POST", "/v1/payments/{id}/capture", Who.Merchant, (c, w) => AskAsync(c, w, OperationKind.Capture));
-        routes.Map("POST", "/v1/payments/{id}/void", Who.Merchant, (c, w) => AskAsync(c, w, OperationKind.Void));
-        routes.Map("POST", "/v1/payments/{id}/refund", Who.Merchant, (c, w) => AskAsync(c, w, OperationKind.Refund));
+        routes.Map(
+            "POST",
+            "/v1/payments/{id}/capture",
+            Who.Merchant,
+            (c, w) => AskAsync(c, w, OperationKind.Capture),
+            Limit.Capture);
+        routes.Map(
+            "POST", "/v1/payments/{id}/void", Who.Merchant, (c, w) => AskAsync(c, w, OperationKind.Void), Limit.Refund);
+        routes.Map(
+            "POST",
+            "/v1/payments/{id}/refund",
+            Who.Merchant,
+            (c, w) => AskAsync(c, w, OperationKind.Refund),
+            Limit.Refund);
     }
 
     /// <summary>Accepts a payment and answers: 202, or 200 once it is final when the caller prefers to wait.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Floodgate.Access;
+using Floodgate.Access.RateLimits;
 using Floodgate.Payment.Ledger;
 
 namespace Floodgate.Payment.Charges;
@@ -16,7 +17,7 @@ internal sealed class WalletsHttp(PaymentsHttp payments, Journal journal)
         routes.Map("GET", "/v1/wallets/me", Who.Buyer, (c, w) => ShowAsync(c, Own(w)));
         routes.Map("POST", "/v1/wallets/me/top-ups", Who.Buyer, TopUpOwnAsync);
         routes.Map("GET", "/v1/wallets/{userId}", Who.Merchant, GetAsync);
-        routes.Map("POST", "/v1/wallets/{userId}/top-ups", Who.Merchant, TopUpAsync);
+        routes.Map("POST", "/v1/wallets/{userId}/top-ups", Who.Merchant, TopUpAsync, Limit.Authorize);
     }
 
     private async Task GetAsync(HttpContext context, Caller caller)

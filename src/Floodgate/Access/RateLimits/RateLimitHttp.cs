@@ -1,0 +1,54 @@
+using Microsoft.Extensions.Primitives;
+
+namespace Floodgate.Access.RateLimits;
+
+/// <summary>
+/// Rate limits as requests meet them. Every answer of a limited caller carries two fields of the IETF draft "RateLimit
+/// header fields for HTTP" (draft-ietf-httpapi-ratelimit-headers-10):
+/// <code>
+/// RateLimit-Policy: "authorize";q=30000;w=60
+/// RateLimit: "authorize";r=29999;t=1
+/// </code>
+/// <c>q</c> is the quota in requests and <c>w</c> the seconds in which it comes back; <c>r</c> is what is left, and
+/// <c>t</c> the seconds until all of it is back. When nothing is left the answer is 429 with <c>Retry-After</c>, and
+/// <c>t</c> is the same moment, as the draft asks.
+/// </summary>
+public sealed class RateLimitHttp(RateLimiter limiter, ClientAddress addresses)
+{
+    private const string PolicyHeader = "RateLimit-Policy";
+    private const string Header = "RateLimit";
+
+    private static readonly ProblemKind RateLimited = new(
+        429, "rate_limited", "More was asked for than the quota allows.");
+
+    /// <summary>
+    /// Takes a token and tells in the headers what is left. Null when the request may go on; otherwise it was refused,
+    /// and the task is the end of that.
+    /// </summary>
+    internal Task? RefuseOrPass(HttpContext context, Limit limit, Caller caller)
+    {
+        var address = RateLimiter.IsOfAddress(limit) ? addresses.Of(context) : null;
+        if (!limiter.TryTake(limit, caller, address, out var quota, out var taken))
+        {
+            return null;
+        }
+
+        // Whole seconds, rounded up: who waits so long finds a token.
+        var seconds = (int)Math.Ceiling(taken.Span.TotalSeconds);
+        var headers = context.Response.Headers;
+        headers[PolicyHeader] = quota.Policy;
+        headers[Header] = (StringValues)$"\"{quota.Name}\";r={taken.Left};t={seconds}";
+        if (taken.IsTaken)
+        {
+            return null;
+        }
+
+        RateLimitLog.Count(quota.Name);
+        return Problem.WriteAsync(
+            context,
+            RateLimited,
+            $"Quota {quota.Name}: {quota.Requests} requests in {(long)quota.Window.TotalSeconds} s. Send the same " +
+                "request again after the seconds in Retry-After.",
+            Math.Max(1, seconds));
+    }
+}
