@@ -4,6 +4,7 @@ using System.CommandLine.Invocation;
 using Floodgate.Load.Accept;
 using Floodgate.Load.Audit;
 using Floodgate.Load.Drain;
+using Floodgate.Load.Hold;
 
 namespace Floodgate.Load;
 
@@ -27,6 +28,7 @@ internal static class CommandLine
             new VersionOption(),
             AcceptCommand.Build(around),
             DrainCommand.Build(around),
+            HoldCommand.Build(around),
             AuditCommand.Build(around),
         };
         var root = new Command("./floodgate") { help, load };

@@ -42,7 +42,7 @@ internal sealed class AcceptRun(Session session, AcceptPlan plan)
         session.Tell("audit: reading the statement and the payments");
         var arrivals = new ArrivalCount(load.Arrivals + warmed, load.Dropped);
         var audit = await Auditor.RunAsync(
-            session.Api, new AuditScope(book, workload, arrivals, owns), session.Tell, cancel);
+            session, new AuditScope(book, workload, arrivals, owns), cancel);
         return report with
         {
             Load = load,
@@ -111,7 +111,8 @@ internal sealed class AcceptRun(Session session, AcceptPlan plan)
         }
 
         session.Tell($"warming up with {plan.WarmUp} payments");
-        var lanePlan = new LanePlan(session.EndPoint, workload, book, TimeSpan.FromSeconds(plan.TimeoutSeconds));
+        var traffic = new PaymentTraffic(workload, book);
+        var lanePlan = new LanePlan(session.EndPoint, traffic, TimeSpan.FromSeconds(plan.TimeoutSeconds));
         await using var lanes = await Lanes.OpenAsync(lanePlan, plan.ConnectionsUsed, session.Time, cancel);
         await ClosedLoop.RunAsync(lanes, ClosedPlan.Of(plan.WarmUp), session.Time, cancel);
         if (plan.WaitFinal)

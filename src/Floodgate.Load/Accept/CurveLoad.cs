@@ -13,7 +13,8 @@ internal sealed class CurveLoad(Session session, AcceptPlan plan, OfferBook book
     /// <summary>Fills and measures at each size; latency and rate of the report are those of the whole fill.</summary>
     public async Task<RunReport> RunAsync(RunReport report, Workload workload, CancellationToken cancel)
     {
-        var lanePlan = new LanePlan(session.EndPoint, workload, book, TimeSpan.FromSeconds(plan.TimeoutSeconds));
+        var traffic = new PaymentTraffic(workload, book);
+        var lanePlan = new LanePlan(session.EndPoint, traffic, TimeSpan.FromSeconds(plan.TimeoutSeconds));
         await using var lanes = await Lanes.OpenAsync(lanePlan, plan.ConnectionsUsed, session.Time, cancel);
         var seconds = new SecondsWatch(session, lanes);
         var (points, took) = await seconds.WhileAsync(FillAsync(lanes, cancel));

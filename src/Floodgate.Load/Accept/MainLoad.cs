@@ -7,16 +7,11 @@ namespace Floodgate.Load.Accept;
 /// <summary>The measured load in one open or closed loop, with the outage drill beside it when asked for.</summary>
 internal sealed class MainLoad(Session session, AcceptPlan plan, OfferBook book)
 {
-    private static readonly double[] CurvePercents =
-    [
-        0, 5, 10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 92.5, 95, 97, 98, 99,
-        99.3, 99.5, 99.7, 99.8, 99.9, 99.95, 99.97, 99.99, 99.995, 99.999, 100,
-    ];
-
     /// <summary>Runs the load and adds what it saw to the report.</summary>
     public async Task<RunReport> RunAsync(RunReport report, Workload workload, CancellationToken cancel)
     {
-        var lanePlan = new LanePlan(session.EndPoint, workload, book, TimeSpan.FromSeconds(plan.TimeoutSeconds));
+        var traffic = new PaymentTraffic(workload, book);
+        var lanePlan = new LanePlan(session.EndPoint, traffic, TimeSpan.FromSeconds(plan.TimeoutSeconds));
         await using var lanes = await Lanes.OpenAsync(lanePlan, plan.ConnectionsUsed, session.Time, cancel);
         session.Tell(plan.Closed
             ? $"closed loop, {plan.ConnectionsUsed} connections"
@@ -39,26 +34,10 @@ internal sealed class MainLoad(Session session, AcceptPlan plan, OfferBook book)
     /// <summary>What the lanes counted, as the report shows it.</summary>
     public LoadFacts Facts(Lanes lanes, long arrivals, TimeSpan took)
     {
-        var sum = lanes.Sum();
-        var open = !plan.Closed && plan.Curve.Count == 0;
-        return new LoadFacts(
-            open ? "open" : "closed",
-            open ? plan.RatePerSecond : null,
-            plan.ConnectionsUsed,
-            plan.Merchants,
-            took.TotalSeconds,
-            arrivals,
-            sum.Offered,
-            sum.Accepted,
-            sum.Refused,
-            sum.Errors,
-            sum.Dropped)
-        {
-            Latency = sum.Latency.Summary(),
-            PacingError = open ? lanes.PacingErrors() : null,
-            Statuses = lanes.Statuses(),
-            Percentiles = [.. CurvePercents.Select(p => new PercentilePoint(p, sum.Latency.PercentileMicros(p)))],
-        };
+        var facts = plan.Closed || plan.Curve.Count > 0
+            ? LaneFacts.Closed(lanes, took)
+            : LaneFacts.Open(lanes, plan.RatePerSecond, new LoopResult(arrivals, 0), took);
+        return facts with { Merchants = plan.Merchants, Arrivals = arrivals };
     }
 
     private async Task<(LoopResult Done, TimeSpan Took)> ClosedAsync(Lanes lanes, CancellationToken cancel)

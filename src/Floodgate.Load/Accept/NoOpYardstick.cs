@@ -27,7 +27,7 @@ internal sealed class NoOpYardstick(Session session, int seconds)
 
         session.Tell($"no-op yardstick {when} the load, {seconds} s");
         var workload = session.Workload(Path, [session.Address.MerchantKey], 0);
-        var plan = new LanePlan(session.EndPoint, workload, null, TimeSpan.FromSeconds(10));
+        var plan = new LanePlan(session.EndPoint, new PaymentTraffic(workload, null), TimeSpan.FromSeconds(10));
         if (!await AnswersAsync(plan, cancel))
         {
             session.Tell("no-op yardstick: the server has no such endpoint (demo mode only)");

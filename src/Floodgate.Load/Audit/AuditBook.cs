@@ -107,6 +107,9 @@ internal sealed class AuditBook
     /// <summary>Every payment that any source names.</summary>
     public IEnumerable<KeyValuePair<Guid, AuditedPayment>> Payments => payments;
 
+    /// <summary>What is known of a payment; all zero when nothing is.</summary>
+    public AuditedPayment Find(Guid id) => payments.GetValueOrDefault(id);
+
     /// <summary>How many payments the API lists for this offer; 255 stands for more.</summary>
     public int ListedFor(int offer) => listedPerOffer[offer];
 

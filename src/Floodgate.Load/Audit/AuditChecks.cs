@@ -2,17 +2,12 @@ using Floodgate.Load.Traffic;
 
 namespace Floodgate.Load.Audit;
 
-/// <summary>One check: how many cases it looked at, how many broke it, and the first of them.</summary>
-internal sealed record AuditCheck(string Name, bool Holds, long Checked, long Broken, string Detail);
-
 /// <summary>
 /// Judges an <see cref="AuditBook"/>. Each check counts on its own, so that one broken payment shows in every check
 /// that it breaks.
 /// </summary>
 internal sealed class AuditChecks(AuditBook book)
 {
-    private const int ExamplesMax = 3;
-
     /// <summary>Payments of this run that are final (of all listed ones when the run offered nothing).</summary>
     public long Final { get; private set; }
 
@@ -172,29 +167,5 @@ internal sealed class AuditChecks(AuditBook book)
         }
 
         return findings.Check(name);
-    }
-
-    private sealed class Findings
-    {
-        private readonly List<string> examples = [];
-        private long looked;
-        private long broken;
-
-        public void Look(string? fault, string what)
-        {
-            looked++;
-            if (fault is null)
-            {
-                return;
-            }
-
-            broken++;
-            if (examples.Count < ExamplesMax)
-            {
-                examples.Add($"{what}: {fault}");
-            }
-        }
-
-        public AuditCheck Check(string name) => new(name, broken == 0, looked, broken, string.Join("; ", examples));
     }
 }

@@ -6,7 +6,7 @@ namespace Floodgate.Load.Audit;
 internal static class AuditCommand
 {
     private const string Help =
-        "Compare every payment on the server with the provider's statement. Run it when nothing is under way.";
+        "Compare every payment, order and seat on the server with each other and the provider's statement. Run it at rest.";
 
     private const string Examples = """
           ./floodgate load audit
@@ -25,7 +25,7 @@ internal static class AuditCommand
             around,
             async (session, blank) => blank with
             {
-                Audit = await Auditor.RunAsync(session.Api, AuditScope.WholeServer, session.Tell, cancel),
+                Audit = await Auditor.RunAsync(session, AuditScope.WholeServer, cancel),
             },
             cancel));
         return command;

@@ -16,7 +16,17 @@ internal sealed record AuditResult(
     long PaymentsListed,
     long StatementLines,
     IReadOnlyList<AuditCheck> Checks,
-    IReadOnlyList<string> Notes);
+    IReadOnlyList<string> Notes)
+{
+    /// <summary>Orders that were listed; null when no sale was audited.</summary>
+    public long? OrdersListed { get; init; }
+
+    /// <summary>Orders in a final state; null when no sale was audited.</summary>
+    public long? OrdersFinal { get; init; }
+
+    /// <summary>The same with a further check of the run's own.</summary>
+    public AuditResult With(AuditCheck check) => this with { Holds = Holds && check.Holds, Checks = [.. Checks, check] };
+}
 
 /// <summary>What to audit against.</summary>
 /// <param name="Offers">What the run offered; null = every payment on the server is judged.</param>
@@ -26,7 +36,13 @@ internal sealed record AuditResult(
 internal sealed record AuditScope(OfferBook? Offers, Workload? Workload, ArrivalCount? Arrivals, bool OwnsServer)
 {
     /// <summary>Every payment on the server, whoever made it.</summary>
-    public static AuditScope WholeServer { get; } = new(null, null, null, true);
+    public static AuditScope WholeServer { get; } = new(null, null, null, true) { Sale = SaleScope.WholeServer };
+
+    /// <summary>The sales to audit with it; null for none.</summary>
+    public SaleScope? Sale { get; init; }
+
+    /// <summary>Every payment on the server, and the sales of a run with their orders.</summary>
+    public static AuditScope OfSale(SaleScope sale) => WholeServer with { Sale = sale };
 }
 
 /// <summary>
@@ -37,9 +53,10 @@ internal static class Auditor
 {
     /// <summary>Walks all sources, however many pages, and judges. Only reads.</summary>
     public static async Task<AuditResult> RunAsync(
-        ServerApi api, AuditScope scope, Action<string> progress, CancellationToken cancel)
+        Session session, AuditScope scope, CancellationToken cancel)
     {
         const long tellEvery = 100_000;
+        var (api, progress) = (session.Api, (Action<string>)session.Tell);
         var book = new AuditBook(scope.Offers, scope.Workload);
 
         // The statement first: whatever it names was created before, so the later listing must show it.
@@ -52,9 +69,13 @@ internal static class Auditor
             }
         }
 
+        var sale = scope.Sale is { } sales
+            ? await new SaleReader(api.Sales, sales, session.Time, progress).ReadAsync(cancel)
+            : null;
         await foreach (var payment in api.AllPaymentsAsync(cancel))
         {
             book.Add(payment);
+            sale?.Add(payment);
             if (book.PaymentsListed % tellEvery == 0)
             {
                 progress($"audit: {book.PaymentsListed} payments read");
@@ -63,14 +84,24 @@ internal static class Auditor
 
         var invariants = await api.InvariantsAsync(cancel);
         var checks = new AuditChecks(book);
-        var all = checks.All(scope.Arrivals, scope.OwnsServer).Append(Server(invariants)).ToList();
+        var saleChecks = sale is null ? null : new SaleChecks(sale, book, scope.Sale!);
+        List<AuditCheck> all =
+        [
+            .. checks.All(scope.Arrivals, scope.OwnsServer),
+            .. saleChecks?.All(session.Time.GetUtcNow()) ?? [],
+            Server(invariants),
+        ];
         return new AuditResult(
             all.TrueForAll(check => check.Holds),
             checks.Final,
             book.PaymentsListed,
             book.StatementLines,
             all,
-            Notes(scope));
+            Notes(scope))
+        {
+            OrdersListed = sale?.Orders.Count,
+            OrdersFinal = saleChecks?.Final,
+        };
     }
 
     private static AuditCheck Server(WireInvariants invariants)

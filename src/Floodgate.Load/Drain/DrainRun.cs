@@ -71,7 +71,7 @@ internal sealed class DrainRun(Session session, DrainPlan plan)
                 drain.CpuSeconds,
                 drain.PeakResidentBytes,
                 (process.TotalProcessorTime - toolBefore).TotalSeconds),
-            Audit = await Auditor.RunAsync(session.Api, scope, session.Tell, cancel),
+            Audit = await Auditor.RunAsync(session, scope, cancel),
             Notes = ["Server CPU and memory are those of the drain, without the fill."],
         };
     }

@@ -31,6 +31,9 @@ internal sealed record Chart(string Title, string XName, IReadOnlyList<Series> S
     /// <summary>Marks each point; for charts of few points.</summary>
     public bool Dots { get; init; }
 
+    /// <summary>Small marks only, with no line between them.</summary>
+    public bool Scatter { get; init; }
+
     /// <summary>Shaded stretches.</summary>
     public IReadOnlyList<Band> Bands { get; init; } = [];
 
@@ -112,6 +115,17 @@ internal sealed record Chart(string Title, string XName, IReadOnlyList<Series> S
 
     private void Line(StringBuilder svg, Series series, Axis x, Axis y)
     {
+        if (Scatter)
+        {
+            foreach (var (px, py) in series.Points)
+            {
+                svg.Append(Text($"<circle class=\"c{series.Colour}\" cx=\"{PlaceX(x, px):F1}\" "));
+                svg.Append(Text($"cy=\"{PlaceY(y, py):F1}\" r=\"1.5\"/>"));
+            }
+
+            return;
+        }
+
         var points = series.Points.Select(p => Text($"{PlaceX(x, p.X):F1},{PlaceY(y, p.Y):F1}"));
         svg.Append($"<polyline class=\"line c{series.Colour}\" points=\"{string.Join(' ', points)}\"/>");
         if (!Dots && series.Points.Count > 1)

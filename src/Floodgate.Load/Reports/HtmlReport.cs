@@ -27,8 +27,11 @@ internal static class HtmlReport
 
         Goals(page, report);
         Audit(page, report);
+        Figures(page, report);
+        Designs(page, report);
         Yardsticks(page, report);
         Curve(page, report);
+        Refusals(page, report);
         Answers(page, report);
         Notes(page, report);
         return page.Append("</main></body></html>\n").ToString();
@@ -62,7 +65,7 @@ internal static class HtmlReport
             var rate = load.RatePerSecond is { } perSecond ? $" at {Count(perSecond)}/s" : "";
             tiles.Add((Count(load.Offered), $"offered{rate}"));
             tiles.Add((Count(load.Accepted), $"accepted, {Count(load.AcceptedPerSecond)}/s"));
-            tiles.Add((report.Audit is { } audit ? Count(audit.Final) : "?", "final"));
+            tiles.Add((report.Audit is { } audit ? Count(audit.OrdersFinal ?? audit.Final) : "?", "final"));
             tiles.Add((Count(load.Dropped), "dropped before sending"));
             tiles.Add((Count(load.Refused), "refused"));
             tiles.Add((Count(load.Errors), "errors"));
@@ -133,6 +136,36 @@ internal static class HtmlReport
             Count(check.Checked),
             Count(check.Broken),
         ]));
+
+    private static void Figures(StringBuilder page, RunReport report)
+    {
+        foreach (var group in report.Figures.GroupBy(figure => figure.Group))
+        {
+            Table(
+                page,
+                Html(group.Key),
+                ["What", "#Figure"],
+                group.Select(figure => (string[])[Html(figure.Name), Html(figure.Text)]));
+        }
+    }
+
+    private static void Designs(StringBuilder page, RunReport report) => Table(
+        page,
+        "Yardstick: the same work in other designs",
+        ["Design", "#Workers", "#Per second", "#The server is so many times as fast"],
+        report.Designs.Select(design => (string[])
+        [
+            Html(design.Design),
+            Count(design.Workers),
+            Count(design.PerSecond),
+            Number(design.Ratio),
+        ]));
+
+    private static void Refusals(StringBuilder page, RunReport report) => Table(
+        page,
+        "Refusals",
+        ["Code", "#Count"],
+        report.Refusals.Select(refusal => (string[])[Html(refusal.Code), Count(refusal.Count)]));
 
     private static void Yardsticks(StringBuilder page, RunReport report) => Table(
         page,

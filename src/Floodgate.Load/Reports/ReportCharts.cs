@@ -38,6 +38,11 @@ internal static class ReportCharts
             all.Append(Cost(report).Draw());
         }
 
+        foreach (var picture in report.Pictures)
+        {
+            all.Append(picture.Chart.Draw());
+        }
+
         return all.ToString();
     }
 

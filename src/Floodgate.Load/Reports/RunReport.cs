@@ -7,7 +7,7 @@ namespace Floodgate.Load.Reports;
 /// <summary>Everything that a run found out: the text, JSON and HTML reports show exactly this.</summary>
 internal sealed record RunReport
 {
-    /// <summary>accept, drain or audit.</summary>
+    /// <summary>The command, such as accept or hold.</summary>
     public required string Command { get; init; }
 
     /// <summary>The command that repeats the run.</summary>
@@ -46,6 +46,18 @@ internal sealed record RunReport
     /// <summary>What server and load tool used.</summary>
     public ResourceUse? Use { get; init; }
 
+    /// <summary>Refusals of the load by code.</summary>
+    public IReadOnlyList<RefusalCount> Refusals { get; init; } = [];
+
+    /// <summary>What else the command measured.</summary>
+    public IReadOnlyList<Figure> Figures { get; init; } = [];
+
+    /// <summary>Other designs, measured in the same run.</summary>
+    public IReadOnlyList<DesignYardstick> Designs { get; init; } = [];
+
+    /// <summary>Pictures of the command's own.</summary>
+    public IReadOnlyList<Picture> Pictures { get; init; } = [];
+
     /// <summary>What the auditor found.</summary>
     public AuditResult? Audit { get; init; }
 
@@ -57,6 +69,9 @@ internal sealed record RunReport
 
     /// <summary>See <see cref="Load.ExitCode"/>.</summary>
     public int ExitCode { get; init; }
+
+    /// <summary>A figure by its name; null when it was not measured.</summary>
+    public double? Of(string figure) => Figures.FirstOrDefault(one => one.Name == figure)?.Value;
 }
 
 /// <summary>The machine a figure was taken on; figures of other machines do not compare.</summary>
@@ -172,6 +187,7 @@ internal sealed record ResourceUse(double? ServerCpuSeconds, long? ServerPeakRes
 internal sealed record GoalResult(string Name, string Meaning, double Goal, double? Measured, bool Met);
 
 /// <summary>How the report is written as JSON.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, UseStringEnumConverter = true)]
 [JsonSerializable(typeof(RunReport))]
 internal sealed partial class ReportJson : JsonSerializerContext;

@@ -16,8 +16,11 @@ internal static class TextReport
         Head(text, report);
         if (report.Load is { } load)
         {
-            Load(text, load, report.Audit);
+            Load(text, report, load);
         }
+
+        Figures(text, report);
+        Designs(text, report);
 
         Drain(text, report);
         Yardsticks(text, report);
@@ -59,7 +62,7 @@ internal static class TextReport
         Row(text, "system", $"{machine.System}, {machine.Runtime}");
     }
 
-    private static void Load(StringBuilder text, LoadFacts load, AuditResult? audit)
+    private static void Load(StringBuilder text, RunReport report, LoadFacts load)
     {
         Line(text, "");
         Line(text, load.RatePerSecond is { } rate
@@ -68,7 +71,7 @@ internal static class TextReport
         Row(text, "offered", $"{Count(load.Offered)}   dropped before sending: {Count(load.Dropped)}");
         Row(text, "accepted", $"{Count(load.Accepted)}   {Count(load.AcceptedPerSecond)}/s");
         Row(text, "refused", $"{Count(load.Refused)}   errors: {Count(load.Errors)}");
-        Row(text, "final", audit is null ? "not audited" : Count(audit.Final)
+        Row(text, "final", report.Audit is not { } audit ? "not audited" : Count(audit.OrdersFinal ?? audit.Final)
             + (load.WarmUp > 0 ? $"   with {Count(load.WarmUp)} of the warm-up" : ""));
         Row(text, "latency", Latencies(load.Latency));
         if (load.PacingError is { } pacing)
@@ -78,6 +81,40 @@ internal static class TextReport
 
         Row(text, "answers", string.Join(
             ", ", load.Statuses.Select(s => $"{(s.Status == 0 ? "none" : s.Status)}: {Count(s.Count)}")));
+    }
+
+    private static void Figures(StringBuilder text, RunReport report)
+    {
+        if (report.Refusals.Count > 0)
+        {
+            Row(text, "refusals", string.Join(", ", report.Refusals.Select(r => $"{r.Code}: {Count(r.Count)}")));
+        }
+
+        foreach (var group in report.Figures.GroupBy(figure => figure.Group))
+        {
+            Line(text, "");
+            Line(text, group.Key);
+            foreach (var figure in group)
+            {
+                Line(text, $"  {figure.Name,-40} {figure.Text}");
+            }
+        }
+    }
+
+    private static void Designs(StringBuilder text, RunReport report)
+    {
+        if (report.Designs.Count == 0)
+        {
+            return;
+        }
+
+        Line(text, "");
+        Line(text, "Yardstick: the same work in other designs");
+        foreach (var design in report.Designs)
+        {
+            Line(text, $"  {design.Design,-40} {Count(design.PerSecond)}/s with {design.Workers} workers;"
+                + $" the server is {Number(design.Ratio)} times as fast");
+        }
     }
 
     private static void Drain(StringBuilder text, RunReport report)
@@ -162,7 +199,8 @@ internal static class TextReport
     {
         Line(text, "");
         Line(text, $"Audit: {(audit.Holds ? "every check holds" : "FAILED")}"
-            + $" ({Count(audit.PaymentsListed)} payments, {Count(audit.StatementLines)} statement lines read)");
+            + $" ({Count(audit.PaymentsListed)} payments, {Count(audit.StatementLines)} statement lines"
+            + $"{(audit.OrdersListed is { } orders ? $", {Count(orders)} orders" : "")} read)");
         foreach (var check in audit.Checks)
         {
             Line(text, $"  {(check.Holds ? "ok  " : "FAIL")}  {check.Name}: {Count(check.Checked)} checked"

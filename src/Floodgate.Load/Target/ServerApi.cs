@@ -1,10 +1,6 @@
 using System.Globalization;
-using System.Net;
-using System.Net.Http.Headers;
-using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json.Nodes;
-using System.Text.Json.Serialization.Metadata;
 
 namespace Floodgate.Load.Target;
 
@@ -28,15 +24,19 @@ internal readonly record struct ServerUse(double CpuSeconds, long ResidentBytes)
 internal sealed class ServerApi : IDisposable
 {
     private const int PageLimit = 1000;
-    private readonly HttpClient http;
+    private readonly ApiClient client;
     private readonly TargetAddress address;
 
     /// <summary>Opens no connection yet.</summary>
     public ServerApi(TargetAddress address)
     {
         this.address = address;
-        http = new HttpClient { BaseAddress = address.Url, Timeout = TimeSpan.FromSeconds(60) };
+        client = new ApiClient(address);
+        Sales = new SaleApi(client);
     }
+
+    /// <summary>The part about sales, orders and the waiting room.</summary>
+    public SaleApi Sales { get; }
 
     private string StatementPath => address.ProviderUrl is { } provider
         ? new Uri(provider, "/statement").ToString()
@@ -48,29 +48,30 @@ internal sealed class ServerApi : IDisposable
 
     /// <summary>Succeeds when the server says that it is ready for traffic.</summary>
     public async Task CheckReadyAsync(CancellationToken cancel) =>
-        (await SendAsync(HttpMethod.Get, "/health/ready", null, cancel)).Dispose();
+        (await client.SendAsync(HttpMethod.Get, "/health/ready", null, cancel)).Dispose();
 
     /// <summary>
     /// Creates a merchant and returns its key. <paramref name="idempotencyKey"/> makes a retry harmless.
     /// </summary>
-    public async Task<string> CreateMerchantAsync(string name, string idempotencyKey, CancellationToken cancel)
-    {
-        var request = new HttpRequestMessage(HttpMethod.Post, "/v1/merchants")
-        {
-            Content = JsonContent.Create(new WireMerchantRequest(name), ServerJson.Default.WireMerchantRequest),
-        };
-        request.Headers.Add("Idempotency-Key", idempotencyKey);
-        using var response = await SendAsync(request, cancel);
-        return (await ReadAsync(response, ServerJson.Default.WireMerchant, cancel)).Key;
-    }
+    public async Task<string> CreateMerchantAsync(string name, string idempotencyKey, CancellationToken cancel) =>
+        (await client.PostAsync(
+            new ApiPost(
+                "/v1/merchants",
+                System.Text.Json.JsonSerializer.Serialize(
+                    new WireMerchantRequest(name), ServerJson.Default.WireMerchantRequest))
+            {
+                IdempotencyKey = idempotencyKey,
+            },
+            ServerJson.Default.WireMerchant,
+            cancel)).Key;
 
     /// <summary>One page of all merchants' payments, by id, after the one with this id.</summary>
     public Task<PaymentPage> PaymentsAsync(string? after, int limit, CancellationToken cancel) =>
-        GetAsync($"/v1/payments?limit={limit}{After(after)}", ServerJson.Default.PaymentPage, cancel);
+        client.GetAsync($"/v1/payments?limit={limit}{After(after)}", ServerJson.Default.PaymentPage, cancel);
 
     /// <summary>One page of the provider's own record, after the line with this id.</summary>
     public Task<StatementPage> StatementAsync(string? after, int limit, CancellationToken cancel) =>
-        GetAsync($"{StatementPath}?limit={limit}{After(after)}", ServerJson.Default.StatementPage, cancel);
+        client.GetAsync($"{StatementPath}?limit={limit}{After(after)}", ServerJson.Default.StatementPage, cancel);
 
     /// <summary>Every payment on the server, page by page.</summary>
     public async IAsyncEnumerable<WirePayment> AllPaymentsAsync(
@@ -110,24 +111,24 @@ internal sealed class ServerApi : IDisposable
 
     /// <summary>How far processing is behind.</summary>
     public Task<WireLag> LagAsync(CancellationToken cancel) =>
-        GetAsync("/v1/ops/lag", ServerJson.Default.WireLag, cancel);
+        client.GetAsync("/v1/ops/lag", ServerJson.Default.WireLag, cancel);
 
     /// <summary>The server's own invariants.</summary>
     public Task<WireInvariants> InvariantsAsync(CancellationToken cancel) =>
-        GetAsync("/v1/ops/invariants", ServerJson.Default.WireInvariants, cancel);
+        client.GetAsync("/v1/ops/invariants", ServerJson.Default.WireInvariants, cancel);
 
     /// <summary>The state of each provider's circuit breaker.</summary>
     public async Task<IReadOnlyList<WireBreaker>> BreakersAsync(CancellationToken cancel) =>
-        (await GetAsync("/v1/ops/breakers", ServerJson.Default.WireBreakers, cancel)).Breakers;
+        (await client.GetAsync("/v1/ops/breakers", ServerJson.Default.WireBreakers, cancel)).Breakers;
 
     /// <summary>Stops or starts processing of accepted payments (demo mode).</summary>
-    public async Task SetPausedAsync(bool paused, CancellationToken cancel) => (await SendAsync(
+    public async Task SetPausedAsync(bool paused, CancellationToken cancel) => (await client.SendAsync(
         HttpMethod.Post, paused ? "/v1/ops/processing/pause" : "/v1/ops/processing/resume", null, cancel)).Dispose();
 
     /// <summary>The provider's fault knobs as they are, unknown ones included.</summary>
     public async Task<JsonObject> FaultsAsync(CancellationToken cancel)
     {
-        using var response = await SendAsync(HttpMethod.Get, FaultsPath, null, cancel);
+        using var response = await client.SendAsync(HttpMethod.Get, FaultsPath, null, cancel);
         var text = await response.Content.ReadAsStringAsync(cancel);
         return JsonNode.Parse(text) as JsonObject ?? throw new CannotRunException($"{FaultsPath} is no object: {text}");
     }
@@ -136,13 +137,13 @@ internal sealed class ServerApi : IDisposable
     public async Task SetFaultsAsync(JsonObject faults, CancellationToken cancel)
     {
         using var content = new StringContent(faults.ToJsonString(), Encoding.UTF8, "application/json");
-        (await SendAsync(HttpMethod.Put, FaultsPath, content, cancel)).Dispose();
+        (await client.SendAsync(HttpMethod.Put, FaultsPath, content, cancel)).Dispose();
     }
 
     /// <summary>What the server's process has used so far; null when it does not tell.</summary>
     public async Task<ServerUse?> UseAsync(CancellationToken cancel)
     {
-        using var response = await SendAsync(HttpMethod.Get, "/metrics", null, cancel);
+        using var response = await client.SendAsync(HttpMethod.Get, "/metrics", null, cancel);
         var text = await response.Content.ReadAsStringAsync(cancel);
         return Sample(text, "process_cpu_seconds_total") is { } cpu
             && Sample(text, "process_resident_memory_bytes") is { } resident
@@ -151,7 +152,7 @@ internal sealed class ServerApi : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => http.Dispose();
+    public void Dispose() => client.Dispose();
 
     /// <summary>The value of the first sample of this name in Prometheus text; null when there is none.</summary>
     internal static double? Sample(string metrics, string name)
@@ -176,66 +177,4 @@ internal sealed class ServerApi : IDisposable
     }
 
     private static string After(string? id) => id is null ? "" : $"&starting_after={Uri.EscapeDataString(id)}";
-
-    private async Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancel)
-    {
-        using var response = await SendAsync(HttpMethod.Get, path, null, cancel);
-        return await ReadAsync(response, type, cancel);
-    }
-
-    private static async Task<T> ReadAsync<T>(
-        HttpResponseMessage response, JsonTypeInfo<T> type, CancellationToken cancel)
-    {
-        try
-        {
-            return await response.Content.ReadFromJsonAsync(type, cancel)
-                ?? throw new CannotRunException($"{response.RequestMessage?.RequestUri} answered null.");
-        }
-        catch (System.Text.Json.JsonException wrong)
-        {
-            throw new CannotRunException($"{response.RequestMessage?.RequestUri} is not as expected: {wrong.Message}");
-        }
-    }
-
-    private Task<HttpResponseMessage> SendAsync(
-        HttpMethod method, string path, HttpContent? content, CancellationToken cancel) =>
-        SendAsync(new HttpRequestMessage(method, path) { Content = content }, cancel);
-
-    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancel)
-    {
-        if (request.RequestUri is { IsAbsoluteUri: false })
-        {
-            // Absolute addresses are those of the stand-alone provider, which must not learn the key.
-            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", address.AdminKey);
-        }
-
-        HttpResponseMessage response;
-        try
-        {
-            response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
-        }
-        catch (Exception broken) when (
-            broken is HttpRequestException || (broken is TaskCanceledException && !cancel.IsCancellationRequested))
-        {
-            throw new CannotRunException(
-                $"{request.Method} {request.RequestUri}: {broken.Message} Is the server up? (./floodgate up --demo)");
-        }
-
-        if (response.IsSuccessStatusCode)
-        {
-            return response;
-        }
-
-        var text = await response.Content.ReadAsStringAsync(cancel);
-        response.Dispose();
-        throw new CannotRunException($"{request.Method} {request.RequestUri} answered {(int)response.StatusCode}"
-            + $"{Hint(response.StatusCode)}: {(text.Length > 500 ? text[..500] : text)}");
-    }
-
-    private static string Hint(HttpStatusCode status) => status switch
-    {
-        HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => " (check --key and --admin-key)",
-        HttpStatusCode.NotFound => " (the server must run in demo mode for this)",
-        _ => "",
-    };
 }

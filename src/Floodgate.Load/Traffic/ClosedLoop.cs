@@ -3,6 +3,9 @@ namespace Floodgate.Load.Traffic;
 /// <summary>When a closed loop ends: after so many offers, or after a time, whichever is first.</summary>
 internal sealed record ClosedPlan(long CountMax, TimeSpan TimeMax)
 {
+    /// <summary>Ends early when this says so, asked before each request.</summary>
+    public Func<bool> Done { get; init; } = static () => false;
+
     /// <summary>Ends after this many offers.</summary>
     public static ClosedPlan Of(long count) => new(count, TimeSpan.MaxValue);
 
@@ -30,6 +33,7 @@ internal static class ClosedLoop
         async Task DriveAsync(Lane lane)
         {
             while (!cancel.IsCancellationRequested
+                && !plan.Done()
                 && time.GetElapsedTime(start) < plan.TimeMax
                 && Interlocked.Increment(ref taken) <= plan.CountMax)
             {

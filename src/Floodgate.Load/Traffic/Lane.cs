@@ -6,10 +6,9 @@ namespace Floodgate.Load.Traffic;
 /// One connection with its own counters: carries offers one at a time. Counters have one writer (whoever drives the
 /// lane) and may be read meanwhile.
 /// </summary>
-internal sealed class Lane(HttpConnection connection, Workload workload, OfferBook? book, TimeProvider time)
+internal sealed class Lane(HttpConnection connection, ITraffic traffic, TimeProvider time)
 {
-    private readonly byte[] request = new byte[workload.RequestBytesMax];
-    private int unbookedNumber;
+    private readonly byte[] request = new byte[traffic.RequestBytesMax];
 
     /// <summary>Answered requests by their latency from the scheduled moment.</summary>
     public Histogram Latency { get; } = new();
@@ -33,47 +32,33 @@ internal sealed class Lane(HttpConnection connection, Workload workload, OfferBo
     public HttpConnection Connection => connection;
 
     /// <summary>
-    /// Offers one payment and notes its outcome; false when the connection failed. Its latency counts from
+    /// Offers one request and notes its outcome; false when the connection failed. Its latency counts from
     /// <paramref name="scheduled"/>. Errors have no latency: how fast something broke is not how fast it works.
     /// </summary>
     public async ValueTask<bool> CarryAsync(long scheduled)
     {
-        var number = book?.Take() ?? unbookedNumber++;
-        var length = workload.Write(number, request);
+        var number = traffic.Take();
+        var length = traffic.Write(number, request);
         PacingError.Record(Micros(scheduled));
         try
         {
             var reply = await connection.ExchangeAsync(request.AsMemory(0, length));
             Latency.Record(Micros(scheduled));
-            Note(number, reply);
+            Statuses[Math.Clamp(reply.Status, 0, Statuses.Length - 1)]++;
+            Count(traffic.Judge(number, reply.Status, connection.Body(reply)));
             return true;
         }
         catch (Exception broken) when (
             broken is SocketException or IOException or ObjectDisposedException or HttpReplyException)
         {
             Statuses[0]++;
-            Settle(number, OfferOutcome.Error, default);
+            traffic.Lost(number);
+            Count(OfferOutcome.Error);
             return false;
         }
     }
 
-    private void Note(int number, HttpReply reply)
-    {
-        Statuses[Math.Clamp(reply.Status, 0, Statuses.Length - 1)]++;
-        if (reply.Status is 200 or 202)
-        {
-            var id = Guid.Empty;
-            var named = book is null || Workload.TryReadId(connection.Body(reply), out id);
-            Settle(number, named ? OfferOutcome.Accepted : OfferOutcome.Error, id);
-        }
-        else
-        {
-            var refused = reply.Status is (>= 400 and < 500) or 503;
-            Settle(number, refused ? OfferOutcome.Refused : OfferOutcome.Error, default);
-        }
-    }
-
-    private void Settle(int number, OfferOutcome outcome, Guid id)
+    private void Count(OfferOutcome outcome)
     {
         switch (outcome)
         {
@@ -86,11 +71,6 @@ internal sealed class Lane(HttpConnection connection, Workload workload, OfferBo
             default:
                 Errors++;
                 break;
-        }
-
-        if (book is not null)
-        {
-            book[number] = new Offer { Id = id, Outcome = outcome };
         }
     }
 

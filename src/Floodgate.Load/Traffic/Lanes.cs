@@ -5,10 +5,9 @@ namespace Floodgate.Load.Traffic;
 
 /// <summary>Where lanes lead and what they carry.</summary>
 /// <param name="Server">The address to connect to.</param>
-/// <param name="Workload">The requests.</param>
-/// <param name="Book">Where outcomes are noted; null for requests that are not payments (the yardstick).</param>
+/// <param name="Traffic">The requests.</param>
 /// <param name="Timeout">An answer that takes longer counts as an error.</param>
-internal sealed record LanePlan(EndPoint Server, Workload Workload, OfferBook? Book, TimeSpan Timeout);
+internal sealed record LanePlan(EndPoint Server, ITraffic Traffic, TimeSpan Timeout);
 
 /// <summary>What the lanes counted up to a moment.</summary>
 internal sealed record Tally(long Accepted, long Refused, long Errors, long Dropped, Histogram Latency)
@@ -46,7 +45,7 @@ internal sealed class Lanes : IAsyncDisposable
         var lanes = new Lane[connections];
         for (var i = 0; i < connections; i++)
         {
-            lanes[i] = new Lane(new HttpConnection(plan.Server, time), plan.Workload, plan.Book, time);
+            lanes[i] = new Lane(new HttpConnection(plan.Server, time), plan.Traffic, time);
             await lanes[i].Connection.ConnectAsync(cancel);
         }
 

@@ -1,12 +1,12 @@
 namespace Floodgate.Load.Traffic;
 
-/// <summary>What became of one offered payment, as far as its answer tells.</summary>
+/// <summary>What became of one offer, as far as its answer tells.</summary>
 internal enum OfferOutcome : byte
 {
     /// <summary>Not offered, or its answer is still awaited.</summary>
     None,
 
-    /// <summary>The server promised to carry it out (202, or 200 when already final) and named its id.</summary>
+    /// <summary>The server promised to carry it out (201, 202, or 200 when already final) and named its id.</summary>
     Accepted,
 
     /// <summary>The server said that it did nothing (4xx, 503).</summary>
@@ -18,10 +18,10 @@ internal enum OfferOutcome : byte
     Error,
 }
 
-/// <summary>One offered payment: its outcome and, when accepted, its id.</summary>
+/// <summary>One offer: its outcome and, when accepted, its id.</summary>
 internal struct Offer
 {
-    /// <summary>The payment's id; empty unless accepted.</summary>
+    /// <summary>The id of what was made; empty unless accepted.</summary>
     public Guid Id;
 
     /// <summary>What became of it.</summary>
@@ -48,7 +48,7 @@ internal sealed class OfferBook
         var number = Interlocked.Increment(ref next) - 1;
         if (number >= PageSize * PagesMax)
         {
-            throw new InvalidOperationException($"One run offers at most {PageSize * PagesMax} payments.");
+            throw new InvalidOperationException($"One run offers at most {PageSize * PagesMax} requests.");
         }
 
         return number;
