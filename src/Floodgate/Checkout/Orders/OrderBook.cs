@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Floodgate.Access;
+using Floodgate.Checkout.Admission;
 using Floodgate.Checkout.Catalog;
 using Floodgate.Checkout.Holds;
 using Floodgate.Storage.Database;
@@ -100,7 +101,7 @@ public sealed class OrderBook : IAsyncDisposable
 
     /// <summary>
     /// Places an order: holds all of it or nothing, and asks for its payment in the same transaction if a method is
-    /// given. Locks the pools of its products; appends <c>order.payment-requested</c>. Idempotent by the buyer's key; a
+    /// given, which uses its ticket up. Locks the pools of its products, then the tickets; appends <c>order.payment-requested</c>. Idempotent by the buyer's key; a
     /// refusal is not remembered. Of what is known to be sold out it is refused at once, without the database.
     /// </summary>
     /// <exception cref="DatabaseUnavailableException">The database stayed away; the same key may be sent
@@ -168,11 +169,13 @@ public sealed class OrderBook : IAsyncDisposable
         var known = (await OrdersSql.SelectByKeysAsync(
             tx, [.. batch.Select(p => (p.Buyer, p.Request.IdempotencyKey))]))
             .ToDictionary(o => (o.Facts.Buyer, o.Facts.IdempotencyKey));
+        var tickets = batch.Select(p => p.Request.Ticket).Where(t => t != Guid.Empty).ToList();
+        var active = tickets.Count == 0 ? [] : (await tools.Rooms.ActiveAsync(tx, tickets)).ToHashSet();
         var outcomes = new Placed[batch.Count];
         var wanted = new List<int>(batch.Count);
         for (var i = 0; i < batch.Count; i++)
         {
-            if (Refuse(batch[i], known) is { } refused)
+            if (Refuse(batch[i], known, active) is { } refused)
             {
                 outcomes[i] = refused;
             }
@@ -214,12 +217,14 @@ public sealed class OrderBook : IAsyncDisposable
         }
 
         OrdersSql.InsertDue(tx, orders);
+        await OrderMoves.UseTicketsAsync(tx, tools.Rooms, orders);
         await tools.Log.AppendAsync(tx, [.. orders.Where(o => o.Method is not null).Select(OrderMoves.PaymentOf)]);
         tx.OnCommitted(() => OrdersLog.CountPlaced(orders.Count));
     }
 
     /// <summary>The checks before the stock, in the order of <see cref="PlaceOutcome"/>; null when all is well.</summary>
-    private Placed? Refuse(Placing placing, Dictionary<(string, string), Order> known)
+    private static Placed? Refuse(
+        Placing placing, Dictionary<(string, string), Order> known, HashSet<Guid> active)
     {
         var request = placing.Request;
         if (known.TryGetValue((placing.Buyer, request.IdempotencyKey), out var earlier))
@@ -229,10 +234,16 @@ public sealed class OrderBook : IAsyncDisposable
                 : new(earlier.Id == placing.Id ? PlaceOutcome.Placed : PlaceOutcome.Replayed, earlier);
         }
 
-        return request.Sale.StateAt(new UtcInstant(placing.AtMs)) == SaleState.Ended
-            || request.Lines.Any(l => l.Offer.Product.IsWithdrawn)
-            ? new(PlaceOutcome.SaleEnded, null)
-            : null;
+        if (request.Sale.StateAt(new UtcInstant(placing.AtMs)) == SaleState.Ended
+            || request.Lines.Any(l => l.Offer.Product.IsWithdrawn))
+        {
+            return new(PlaceOutcome.SaleEnded, null);
+        }
+
+        // Asking for the payment uses the ticket up, so of two orders of this batch with one ticket the first may pay.
+        var isActive = request.Ticket == Guid.Empty
+            || (request.Method is null ? active.Contains(request.Ticket) : active.Remove(request.Ticket));
+        return isActive ? null : new(PlaceOutcome.TicketNotActive, null);
     }
 
     private static PlaceOutcome OutcomeOf(HoldOutcome outcome) => outcome switch
@@ -269,4 +280,5 @@ public sealed class OrderBook : IAsyncDisposable
 }
 
 /// <summary>What orders need besides their stores.</summary>
-internal sealed record OrderTools(OrdersSettings Settings, IEventLog Log, Ids Ids, TimeProvider Time);
+internal sealed record OrderTools(
+    OrdersSettings Settings, WaitingRooms Rooms, IEventLog Log, Ids Ids, TimeProvider Time);

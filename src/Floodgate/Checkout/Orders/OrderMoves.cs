@@ -1,4 +1,5 @@
 using Floodgate.Access;
+using Floodgate.Checkout.Admission;
 using Floodgate.Checkout.Holds;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
@@ -55,14 +56,14 @@ public enum ChangeOutcome
     /// <summary>It is paid already, on its way to be, or over.</summary>
     NotPayable,
 
+    /// <summary>The waiting-room ticket that it was let in with is not active any more.</summary>
+    TicketNotActive,
+
     /// <summary>Its payment is on the way: wait for its outcome.</summary>
     PaymentPending,
 
     /// <summary>It is over, or the lines are not the asker's to give back.</summary>
     NotCancellable,
-
-    /// <summary>The waiting-room ticket is not active any more.</summary>
-    TicketNotActive,
 
     /// <summary>Done.</summary>
     Done,
@@ -82,7 +83,7 @@ public sealed record PaymentOutcome(Guid OrderId, Guid PaymentId, Guid? RefundId
 /// <summary>
 /// Moves orders from state to state, many in one transaction, with all that follows: what is held, refunds, events.
 /// Every way out of a state goes through here, so a hold is released once and money is given back once: orders are
-/// locked by id first, then pools, then the log.
+/// locked by id first, then pools, tickets and the log.
 /// </summary>
 public sealed class OrderMoves
 {
@@ -126,10 +127,30 @@ public sealed class OrderMoves
     internal async ValueTask<IReadOnlyList<Changed>> DecideAsync(Tx tx, IReadOnlyList<OrderChange> changes)
     {
         var orders = await LockAsync(tx, changes.Select(c => c.OrderId));
-        var batch = new Batch(orders, NowMs);
+        var tickets = changes.Where(c => c.Kind == OrderChangeKind.Pay && orders.ContainsKey(c.OrderId))
+            .Select(c => orders[c.OrderId].Facts.Ticket).Where(t => t != Guid.Empty).ToList();
+        var batch = new Batch(orders, NowMs)
+        {
+            ActiveTickets = tickets.Count == 0 ? [] : (await tools.Rooms.ActiveAsync(tx, tickets)).ToHashSet(),
+        };
         var outcomes = changes.Select(change => Decide(batch, change)).ToList();
         await WriteAsync(tx, batch);
         return outcomes;
+    }
+
+    /// <summary>
+    /// Uses up the tickets of orders whose payment is asked for. Another transaction that used one first makes this one
+    /// be decided again.
+    /// </summary>
+    internal static async ValueTask UseTicketsAsync(Tx tx, WaitingRooms rooms, IEnumerable<Order> orders)
+    {
+        var tickets = orders.Where(o => o.State == OrderState.PaymentPending && o.Facts.Ticket != Guid.Empty)
+            .Select(o => o.Facts.Ticket).ToList();
+        if (tickets.Count > 0 && (await rooms.UseAsync(tx, tickets)).Count < tickets.Count)
+        {
+            throw new DatabaseUnavailableException(
+                "Another order used one of these tickets meanwhile: decided again, the batch sees that.");
+        }
     }
 
     /// <summary>Expires what is due: at most a page; false when nothing was due.</summary>
@@ -197,13 +218,13 @@ public sealed class OrderMoves
         }
 
         var (outcome, next) = change.Kind == OrderChangeKind.Pay
-            ? DecidePay(order, change, batch.NowMs)
+            ? DecidePay(batch, order, change)
             : DecideCancel(order, change, batch.NowMs);
         batch.Take(order, next);
         return new(outcome, next ?? order);
     }
 
-    private (ChangeOutcome Outcome, Order? Next) DecidePay(Order order, OrderChange change, long nowMs)
+    private (ChangeOutcome Outcome, Order? Next) DecidePay(Batch batch, Order order, OrderChange change)
     {
         if (!change.Asker.Owns(order))
         {
@@ -216,10 +237,15 @@ public sealed class OrderMoves
             return (isSame ? ChangeOutcome.Replayed : ChangeOutcome.NotPayable, null);
         }
 
-        var deadlineMs = nowMs + (tools.Settings.PaymentSeconds * 1_000L);
-        return order.Pay(change.Method!, change.Key!, deadlineMs, nowMs) is { } paid
+        var deadlineMs = batch.NowMs + (tools.Settings.PaymentSeconds * 1_000L);
+        if (order.Pay(change.Method!, change.Key!, deadlineMs, batch.NowMs) is not { } paid)
+        {
+            return (ChangeOutcome.NotPayable, null);
+        }
+
+        return order.Facts.Ticket == Guid.Empty || batch.ActiveTickets.Remove(order.Facts.Ticket)
             ? (ChangeOutcome.Done, paid)
-            : (ChangeOutcome.NotPayable, null);
+            : (ChangeOutcome.TicketNotActive, null);
     }
 
     private static (ChangeOutcome Outcome, Order? Next) DecideCancel(Order order, OrderChange change, long nowMs)
@@ -258,6 +284,8 @@ public sealed class OrderMoves
         var refunds = changes.SelectMany(c => RefundsOf(c.Before, c.After).Select(r => (c.After, Refund: r))).ToList();
         OrdersSql.Insert(tx, [.. refunds.Select(r => r.Refund)]);
         await holds.MoveAsync(tx, [.. changes.SelectMany(c => MovesOf(c.Before, c.After))]);
+        await UseTicketsAsync(
+            tx, tools.Rooms, changes.Where(c => IsNewlyPending(c.Before, c.After)).Select(c => c.After));
         await tools.Log.AppendAsync(
             tx, [.. changes.SelectMany(c => EventsOf(c.Before, c.After)), .. refunds.Select(r => EventOf(r.After, r.Refund))]);
         tx.OnCommitted(() =>
@@ -350,6 +378,9 @@ public sealed class OrderMoves
         public IReadOnlyDictionary<Guid, Order> Orders => orders;
 
         public long NowMs => nowMs;
+
+        /// <summary>Tickets of orders that are to be paid; one is used once.</summary>
+        public HashSet<Guid> ActiveTickets { get; init; } = [];
 
         /// <summary>Takes the next state of an order; null changes nothing.</summary>
         public void Take(Order order, Order? next)

@@ -2,16 +2,18 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using Floodgate.Access;
 using Floodgate.Access.RateLimits;
-using Floodgate.Checkout.Catalog;
+using Floodgate.Checkout.Admission;
 using Floodgate.Checkout.Holds;
 
 namespace Floodgate.Checkout.Orders;
 
 /// <summary>The routes of orders.</summary>
-internal sealed class OrdersHttp(OrderBook book, OrderDesk desk, OrdersSettings settings)
+internal sealed class OrdersHttp(OrderBook book, OrderDesk desk, WaitingRooms rooms, OrdersSettings settings)
 {
     private const Who Buying = Who.Buyer | Who.MerchantKey;
     private const int PageMax = 1_000;
+    private const string NotActiveDetail =
+        "It was used to pay, given up, or its time is over. Join again with POST /v1/sales/{id}/queue.";
 
     /// <summary>Registers them.</summary>
     public void Map(Routes routes)
@@ -34,14 +36,25 @@ internal sealed class OrdersHttp(OrderBook book, OrderDesk desk, OrdersSettings 
             return;
         }
 
+        var pass = rooms.IsRequired(body.SaleId)
+            ? rooms.Check(context.Request.Headers[PassProblems.Header], body.SaleId, buyer)
+            : new CheckedPass(PassVerdict.Good, Guid.Empty);
+        if (pass.Verdict is not (PassVerdict.Good or PassVerdict.Expired))
+        {
+            await RefusePassAsync(context, pass.Verdict);
+            return;
+        }
+
         var hash = SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(body, OrderBodies.Default.OrderBody));
         var request = new OrderRequest(
-            lines[0].Offer.Sale, buyer, key, Convert.ToBase64String(hash), lines, body.Pay?.Method, Guid.Empty);
+            lines[0].Offer.Sale, buyer, key, Convert.ToBase64String(hash), lines, body.Pay?.Method, pass.Ticket);
         var placed = await book.PlaceAsync(request);
         if (placed.Order is not { } order)
         {
             OrdersLog.CountRefused(placed.Outcome);
-            await RefuseAsync(context, placed, request);
+            await (placed.Outcome == PlaceOutcome.TicketNotActive && pass.Verdict == PassVerdict.Expired
+                ? RefusePassAsync(context, PassVerdict.Expired)
+                : RefuseAsync(context, placed, request));
             return;
         }
 
@@ -246,6 +259,12 @@ internal sealed class OrdersHttp(OrderBook book, OrderDesk desk, OrdersSettings 
             : null;
     }
 
+    private static Task RefusePassAsync(HttpContext context, PassVerdict verdict)
+    {
+        var (kind, detail) = PassProblems.Of(verdict);
+        return Problem.WriteAsync(context, kind, detail);
+    }
+
     private static Task RefuseAsync(HttpContext context, Placed placed, OrderRequest request) => placed.Outcome switch
     {
         PlaceOutcome.KeyInUse => Problem.WriteAsync(
@@ -259,6 +278,8 @@ internal sealed class OrdersHttp(OrderBook book, OrderDesk desk, OrdersSettings 
             context, OrderProblems.SaleNotOpen, $"It opens at {Show(request.Sale.Terms.OpensMs)}."),
         PlaceOutcome.SaleEnded => Problem.WriteAsync(
             context, OrderProblems.SaleEnded, "The sale has ended, or a product was taken out of it."),
+        PlaceOutcome.TicketNotActive => Problem.WriteAsync(
+            context, PassProblems.NotActive, NotActiveDetail),
         PlaceOutcome.LimitPerBuyer => Problem.WriteAsync(
             context, OrderProblems.LimitPerBuyer,
             $"One buyer may hold and own {LimitOf(placed, request)} of product {placed.ProductId}. Order fewer."),
@@ -282,6 +303,8 @@ internal sealed class OrdersHttp(OrderBook book, OrderDesk desk, OrdersSettings 
         ChangeOutcome.NotPayable => Problem.WriteAsync(
             context, OrderProblems.NotPayable,
             $"It is {OrdersSql.NameOf(changed.Value.Order!.State)}; only a held order that has not expired is paid, once."),
+        ChangeOutcome.TicketNotActive => Problem.WriteAsync(
+            context, PassProblems.NotActive, NotActiveDetail),
         ChangeOutcome.PaymentPending => Problem.WriteAsync(
             context, OrderProblems.PaymentPending, "Wait until its status is no longer PAYMENT_PENDING, and ask again.", 1),
         ChangeOutcome.NotCancellable => Problem.WriteAsync(

@@ -1,4 +1,5 @@
 using Floodgate.Access;
+using Floodgate.Checkout.Admission;
 using Floodgate.Checkout.Holds;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
@@ -18,8 +19,8 @@ public static class OrdersModule
         services.AddSingleton(settings);
         services.AddSingleton<OrdersLog>();
         services.AddSingleton(p => new OrderTools(
-            settings, p.GetRequiredService<IEventLog>(), p.GetRequiredService<Ids>(),
-            p.GetRequiredService<TimeProvider>()));
+            settings, p.GetRequiredService<WaitingRooms>(), p.GetRequiredService<IEventLog>(),
+            p.GetRequiredService<Ids>(), p.GetRequiredService<TimeProvider>()));
         services.AddSingleton(p => new OrderMoves(
             p.GetRequiredService<HoldBook>(), p.GetRequiredService<ChangeWatch>(), p.GetRequiredService<OrderTools>()));
         services.AddSingleton(p => new OrderBook(

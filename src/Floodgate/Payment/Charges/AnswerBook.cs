@@ -1,3 +1,4 @@
+using Floodgate.Access;
 using Floodgate.Payment.Charges.Providers;
 using Floodgate.Payment.Ledger;
 using Floodgate.Storage.Database;
@@ -58,7 +59,7 @@ internal sealed class AnswerBook : IAsyncDisposable
 {
     private readonly Journal journal;
     private readonly IEventLog log;
-    private readonly PaymentWatch watch;
+    private readonly ChangeWatch watch;
     private readonly ChargesSettings settings;
     private readonly TimeProvider time;
     private readonly ChargesLog chargesLog;
@@ -68,7 +69,7 @@ internal sealed class AnswerBook : IAsyncDisposable
         Database database,
         IEventLog log,
         Journal journal,
-        PaymentWatch watch,
+        ChangeWatch watch,
         AnswerTools tools)
     {
         this.journal = journal;

@@ -21,7 +21,6 @@ public static class ChargesModule
         services.AddSingleton(settings);
         services.AddSingleton<ChargesLog>();
         services.AddSingleton<PaymentBook>();
-        services.AddSingleton<PaymentWatch>();
         services.AddSingleton<PaymentsHttp>();
         services.AddSingleton<AliasesHttp>();
         services.AddSingleton<WalletsHttp>();

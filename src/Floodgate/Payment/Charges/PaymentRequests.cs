@@ -43,9 +43,6 @@ internal static class PaymentProblems
 
     public static readonly ProblemKind AboveRefundable = new(
         422, "amount_above_refundable", "The amount is more than is left to give back.");
-
-    public static readonly ProblemKind StreamsFull = new(
-        503, "too_many_streams", "Too many event streams are open.");
 }
 
 /// <summary>From bodies to requests: every check that needs no stored state, each with its own answer.</summary>

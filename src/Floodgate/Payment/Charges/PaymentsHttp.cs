@@ -1,4 +1,3 @@
-using System.Globalization;
 using Floodgate.Access;
 using Floodgate.Access.RateLimits;
 using Floodgate.Vocabulary;
@@ -6,12 +5,10 @@ using Floodgate.Vocabulary;
 namespace Floodgate.Payment.Charges;
 
 /// <summary>The routes of payments.</summary>
-internal sealed class PaymentsHttp(PaymentBook book, PaymentWatch watch, ChargesSettings settings, TimeProvider time)
+internal sealed class PaymentsHttp(PaymentBook book, ChangeWatch watch, ChargesSettings settings, TimeProvider time)
 {
     private const int PageMax = 1_000;
-    private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(15);
-
-    private int streams;
+    private readonly EventStreams streams = new(settings.StreamsMax, time);
 
     /// <summary>Registers them.</summary>
     public void Map(Routes routes)
@@ -56,7 +53,7 @@ internal sealed class PaymentsHttp(PaymentBook book, PaymentWatch watch, Charges
         }
 
         context.Response.Headers.Location = $"/v1/payments/{payment!.Id}";
-        var waitSeconds = ReadPreferredWait(context);
+        var waitSeconds = Preference.ReadWait(context, settings.WaitSecondsMax);
         if (waitSeconds > 0 && await WaitAsync(payment.Id, null, waitSeconds, context) is { } final)
         {
             await Answer.WriteAsync(context, 200, final.Payment, PaymentJson.Write);
@@ -95,7 +92,7 @@ internal sealed class PaymentsHttp(PaymentBook book, PaymentWatch watch, Charges
         var operation = asked.Operation!;
         var currency = asked.Payment!.Request.Amount.Currency;
         context.Response.Headers.Location = $"/v1/payments/{operation.PaymentId}";
-        var waitSeconds = ReadPreferredWait(context);
+        var waitSeconds = Preference.ReadWait(context, settings.WaitSecondsMax);
         if (waitSeconds > 0
             && await WaitAsync(operation.PaymentId, operation.Id, waitSeconds, context) is { Operation: { } final })
         {
@@ -176,72 +173,20 @@ internal sealed class PaymentsHttp(PaymentBook book, PaymentWatch watch, Charges
         await Answer.WritePageAsync(context, page, found.Count > paging.Limit, PaymentJson.Write);
     }
 
-    /// <summary>
-    /// Server-sent events: the payment now and after each change, until nothing can change it any more; a
-    /// comment every 15 s keeps proxies from closing.
-    /// </summary>
+    /// <summary>Server-sent events: the payment now and after each change, until nothing can change it any more.</summary>
     private async Task StreamAsync(HttpContext context, Caller caller)
     {
-        if (await FindAsync(context, caller) is not { } payment)
+        if (await FindAsync(context, caller) is not { } found)
         {
             return;
         }
 
-        if (Interlocked.Increment(ref streams) > settings.StreamsMax)
+        using var listener = watch.Listen(found.Id);
+        await streams.RunAsync(context, "payment", listener, async cancel =>
         {
-            Interlocked.Decrement(ref streams);
-            await Problem.WriteAsync(
-                context, PaymentProblems.StreamsFull, "Poll GET /v1/payments/{id}, or try again.", 5);
-            return;
-        }
-
-        try
-        {
-            await StreamAsync(context, payment.Id);
-        }
-        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
-        {
-            // The client has left: that is how a stream usually ends.
-        }
-        finally
-        {
-            Interlocked.Decrement(ref streams);
-        }
-    }
-
-    private async Task StreamAsync(HttpContext context, Guid id)
-    {
-        var (response, cancel) = (context.Response, context.RequestAborted);
-        response.ContentType = "text/event-stream";
-        response.Headers.CacheControl = "no-store";
-        response.Headers["X-Accel-Buffering"] = "no";
-        using var listener = watch.Listen(id);
-        var sentAt = time.GetTimestamp();
-        string? last = null;
-        while (true)
-        {
-            var payment = await book.FindAsync(id, null, cancel);
-            var operations = await book.OperationsOfAsync(id, cancel);
-            var json = Render(payment!, operations);
-            if (json != last)
-            {
-                await response.WriteAsync($"event: payment\ndata: {json}\n\n", cancel);
-                (last, sentAt) = (json, time.GetTimestamp());
-            }
-            else if (time.GetElapsedTime(sentAt) >= Heartbeat)
-            {
-                await response.WriteAsync(": still here\n\n", cancel);
-                sentAt = time.GetTimestamp();
-            }
-
-            if (payment!.IsClosed)
-            {
-                await response.WriteAsync("event: end\ndata: {}\n\n", cancel);
-                return;
-            }
-
-            await listener.WaitAsync(cancel);
-        }
+            var payment = await book.FindAsync(found.Id, null, cancel);
+            return (Render(payment!, await book.OperationsOfAsync(found.Id, cancel)), payment!.IsClosed);
+        });
     }
 
     private static string Render(Payment payment, IReadOnlyList<Operation> operations) =>
@@ -251,7 +196,6 @@ internal sealed class PaymentsHttp(PaymentBook book, PaymentWatch watch, Charges
     private async Task<(Payment Payment, Operation? Operation)?> WaitAsync(
         Guid paymentId, Guid? operationId, int seconds, HttpContext context)
     {
-        context.Response.Headers["Preference-Applied"] = string.Create(CultureInfo.InvariantCulture, $"wait={seconds}");
         var cancel = context.RequestAborted;
         using var listener = watch.Listen(paymentId);
         var startedAt = time.GetTimestamp();
@@ -312,23 +256,4 @@ internal sealed class PaymentsHttp(PaymentBook book, PaymentWatch watch, Charges
             Problems.IdempotencyKeyReused,
             $"This {IdempotencyKey.Header} was used for another payment. Send a new key for a new intent."),
     };
-
-    /// <summary>The seconds of <c>Prefer: wait=N</c> (RFC 7240 section 4.3), cut to the limit; 0 without.</summary>
-    private int ReadPreferredWait(HttpContext context)
-    {
-        foreach (var header in context.Request.Headers["Prefer"])
-        {
-            foreach (var preference in (header ?? "").Split([',', ';'], StringSplitOptions.TrimEntries))
-            {
-                if (preference.StartsWith("wait=", StringComparison.OrdinalIgnoreCase)
-                    && int.TryParse(
-                        preference.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds))
-                {
-                    return Math.Min(seconds, settings.WaitSecondsMax);
-                }
-            }
-        }
-
-        return 0;
-    }
 }
