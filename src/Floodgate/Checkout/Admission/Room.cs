@@ -176,18 +176,15 @@ internal sealed class Room
     public bool Change(IReadOnlyList<Guid> tickets, TicketState next, long expiresMs = 0)
     {
         bool isFree;
+        List<Guid> changed = [];
         lock (gate)
         {
             var freed = line.Freed;
-            foreach (var ticket in tickets)
-            {
-                line.Change(ticket, next, expiresMs);
-            }
-
+            changed.AddRange(tickets.Where(ticket => line.Change(ticket, next, expiresMs)));
             isFree = line.Freed > freed;
         }
 
-        Listeners.Ring(tickets);
+        Listeners.Ring(changed);
         return isFree;
     }
 
