@@ -42,6 +42,13 @@ internal sealed class DocsServer : IAsyncDisposable
         return new DocsServer(directory, app);
     }
 
+    /// <summary>Writes events to its log.</summary>
+    public async Task AppendAsync(params NewEvent[] events) => await Database.WriteAsync(async tx =>
+    {
+        await app.Services.GetRequiredService<IEventLog>().AppendAsync(tx, events);
+        return 0;
+    });
+
     /// <summary>The program, put together and not started.</summary>
     public static (WebApplication App, Settings Settings) Build(string directory)
     {

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
 using Floodgate.Storage.Database;
 using Floodgate.Tests.Fixtures;
@@ -54,6 +55,7 @@ public sealed class ExampleTests
     {
         await using var server = await DocsServer.StartAsync();
         await FollowAsync(server, Scenario);
+        await OrderAsync(server);
         var real = (await server.Database.ReadAsync(
             tx => tx.QueryAsync(SelectEvents, Rows.None, r => (Type: r.Text(0), Payload: r.Text(1)))))
             .Select(e => (e.Type, Payload: Document.Normalized(e.Payload)))
@@ -80,6 +82,33 @@ public sealed class ExampleTests
                 { "status": "CAPTURED", "captured": 14999 }
                 ```
                 """));
+    }
+
+    /// <summary>What an order of two merchants writes, whose second part is cancelled.</summary>
+    private static async Task OrderAsync(DocsServer server)
+    {
+        var ids = Enumerable.Range(0, 5).Select(_ => Guid.CreateVersion7()).ToArray();
+        var (order, sale, payment, user, nowMs) =
+            (ids[0], ids[1], ids[2], ids[3].ToString(), TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds());
+        var fact = new OrderFact(order, sale, "platform", user, "KRW", [new(ids[4], "other", 2, 10_000)], nowMs);
+        await server.AppendAsync(
+            OrderEvents.Of(new OrderPayment(
+                payment, order, "platform", user, 40_000, "KRW", "GATEWAY", "order-1",
+                [new("demo", 30_000), new("other", 10_000)], nowMs + 300_000, nowMs)),
+            OrderEvents.Of(OrderEvents.Confirmed, fact),
+            OrderEvents.Of(OrderEvents.Cancelled, fact));
+        await ResultsAsync(1);
+        await server.AppendAsync(OrderEvents.Of(new OrderRefund(
+            Guid.CreateVersion7(), payment, order, "platform", user, "other", 10_000, "KRW", "order-refund-1",
+            "cancelled", nowMs)));
+        await ResultsAsync(2);
+
+        Task ResultsAsync(int count) => Eventually.HoldsAsync(
+            async () => (await server.Database.ReadAsync(
+                tx => tx.QueryAsync(SelectEvents, Rows.None, r => (Type: r.Text(0), Payload: r.Text(1)))))
+                .Count(e => e.Type == "payment.result/1" && e.Payload.Contains($"{order}")) == count,
+            Deadline,
+            () => $"the order has {count} results");
     }
 
     private const string Call = "curl http://127.0.0.1:8080/v1/payments";
