@@ -189,7 +189,7 @@ public sealed class When_an_orders_request_meets_trouble(PostgreSqlServer postgr
         OrderPayment[] bad =
         [
             OrderDesk.Payment("platform", "u", "GATEWAY", ("a", 30)) with { Amount = 31 },
-            OrderDesk.Payment("platform", "u", "GATEWAY", ("a", 30)) with { Currency = "XXX" },
+            OrderDesk.Payment("platform", "u", "GATEWAY", ("a", 30)) with { Currency = "QQQ" },
             OrderDesk.Payment("platform", "u", "CASH", ("a", 30)),
             OrderDesk.Payment("platform", "u", "GATEWAY", ("a", 30), ("a", 30)),
             OrderDesk.Payment("platform", "u", "GATEWAY", ("a", 30), ("b", -10)),
