@@ -28,7 +28,7 @@ internal sealed class SaleOptions
     /// <summary>Where other designs are measured.</summary>
     public Option<string?> Postgres { get; } = new("--yardstick-postgres")
     {
-        Description = "Connection string of a PostgreSQL on which other designs do the same work, in a schema of their own.",
+        Description = "Connection string of a PostgreSQL on which other designs do the same work, in their own schema.",
     };
 
     /// <summary>An option for rows of seats.</summary>

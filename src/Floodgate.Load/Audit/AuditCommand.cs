@@ -6,7 +6,7 @@ namespace Floodgate.Load.Audit;
 internal static class AuditCommand
 {
     private const string Help =
-        "Compare every payment, order and seat on the server with each other and the provider's statement. Run it at rest.";
+        "Compare every payment, order and seat on the server with each other and the statement. Run it at rest.";
 
     private const string Examples = """
           ./floodgate load audit

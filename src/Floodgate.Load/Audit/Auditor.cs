@@ -25,7 +25,10 @@ internal sealed record AuditResult(
     public long? OrdersFinal { get; init; }
 
     /// <summary>The same with a further check of the run's own.</summary>
-    public AuditResult With(AuditCheck check) => this with { Holds = Holds && check.Holds, Checks = [.. Checks, check] };
+    public AuditResult With(AuditCheck check) => this with
+    {
+        Holds = Holds && check.Holds, Checks = [.. Checks, check],
+    };
 }
 
 /// <summary>What to audit against.</summary>

@@ -100,7 +100,8 @@ internal sealed class SaleChecks(SaleBook sale, AuditBook payments, SaleScope sc
         {
             var has = listed.GetValueOrDefault(buyer);
             findings.Look(
-                has < ids.Count || has > ids.Count + open ? $"has {has} orders, {ids.Count} were accepted" : null, buyer);
+                has < ids.Count || has > ids.Count + open ? $"has {has} orders, {ids.Count} were accepted" : null,
+                    buyer);
         }
 
         return findings.Check("refused offers left no order, unanswered ones at most one");
@@ -130,7 +131,8 @@ internal sealed class SaleChecks(SaleBook sale, AuditBook payments, SaleScope sc
             ? null
             : $"{stock.Capacity} is not {stock.Held} held + {stock.Sold} sold + {stock.Available} available";
 
-    private static string? WrongTally(ProductTally p) => p.Stock is { } stock && stock.Sold == p.Sold && stock.Held == p.Held
+    private static string? WrongTally(ProductTally p) => p.Stock is { } stock && stock.Sold == p.Sold
+        && stock.Held == p.Held
         ? null
         : $"the server says {p.Stock?.Held} held, {p.Stock?.Sold} sold; the orders say {p.Held} and {p.Sold}";
 
@@ -149,7 +151,8 @@ internal sealed class SaleChecks(SaleBook sale, AuditBook payments, SaleScope sc
             }
 
             findings.Look(
-                tally.LinesWithWrongSeats > 0 ? $"{tally.LinesWithWrongSeats} lines name another number of seats" : null,
+                tally.LinesWithWrongSeats > 0 ? $"{tally.LinesWithWrongSeats} lines name another number of seats"
+                    : null,
                 $"product {tally.Product.Id}");
         }
 

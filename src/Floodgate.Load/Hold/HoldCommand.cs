@@ -8,14 +8,14 @@ namespace Floodgate.Load.Hold;
 internal sealed class HoldCommand
 {
     private const string Help =
-        "Let a crowd fight for one product, one order without payment each, and check that exactly what there was is held.";
+        "Let a crowd fight for one product, an order without payment each, and check that just what there was is held.";
 
     private const string Examples = """
           ./floodgate load hold --buyers 10000 --units 1000 --html report/hold.html
           ./floodgate load hold --buyers 500 --units 10 --repeat 50
           ./floodgate load hold --buyers 500 --seats 5x10 --repeat 50
           ./floodgate load hold --buyers 160 --seats 100x80 --best-available 2 --until-sold-out
-          ./floodgate load hold --yardstick-postgres "Host=127.0.0.1;Username=postgres" --yardstick-redis 127.0.0.1:6379 \
+          ./floodgate load hold --yardstick-postgres "Host=127.0.0.1;Username=postgres" --yardstick-redis :6379 \
             --expect-designs 10 --expect-lock 20
 
           Exit codes: 0 all good, 1 could not run, 2 the audit failed, 3 a goal given with --expect-... was missed.

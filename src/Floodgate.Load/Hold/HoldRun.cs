@@ -47,7 +47,7 @@ internal sealed class HoldRun(Session session, HoldPlan plan)
             Pictures = Pictures(),
             Use = use,
             Audit = audit.With(exact.Check("every crowd got exactly what there was")),
-            Notes = [.. plan.WarmUp > 0 ? [$"{plan.WarmUp} crowds came before; refusals count theirs too."] : (string[])[]],
+            Notes = plan.WarmUp > 0 ? [$"{plan.WarmUp} crowds came before; refusals count theirs too."] : [],
         };
     }
 
@@ -115,7 +115,8 @@ internal sealed class HoldRun(Session session, HoldPlan plan)
                 Group, "the same until sold out", crowds.Sum(crowd => crowd.DecidedUntilSoldOut) / untilSeconds,
                 FigureUnit.PerSecond),
             new(Group, "holds taken per second until sold out", accepted / untilSeconds, FigureUnit.PerSecond),
-            new(Group, "slowest crowd, decided per second", crowds.Min(c => c.Decided / c.Seconds), FigureUnit.PerSecond),
+            new(Group, "slowest crowd, decided per second", crowds.Min(c => c.Decided / c.Seconds),
+                FigureUnit.PerSecond),
             new(Group, "units or seats held", accepted * plan.PerOrder, FigureUnit.Count),
             new(Group, FigureNames.RefusedShare, decided == 0 ? 0 : 1 - ((double)accepted / decided), FigureUnit.Ratio),
         };

@@ -128,12 +128,14 @@ internal static class SeatNames
 
         var list = body[(at + 9)..];
         var end = list.IndexOf((byte)']');
-        var seats = Encoding.ASCII.GetString(list[..Math.Max(0, end)]).Split(',').Select(seat => seat.Trim('"')).ToList();
+        var seats = Encoding.ASCII.GetString(list[..Math.Max(0, end)]).Split(',')
+            .Select(seat => seat.Trim('"')).ToList();
         var rows = seats.Select(seat => seat[..(seat.LastIndexOf('-') + 1)]).Distinct().Count();
         var numbers = seats
             .Select(seat => int.TryParse(seat.AsSpan(seat.LastIndexOf('-') + 1), out var number) ? number : -1)
             .Order()
             .ToList();
-        return rows == 1 && numbers[^1] - numbers[0] == numbers.Count - 1 && numbers.Distinct().Count() == numbers.Count;
+        return rows == 1 && numbers[^1] - numbers[0] == numbers.Count - 1
+            && numbers.Distinct().Count() == numbers.Count;
     }
 }

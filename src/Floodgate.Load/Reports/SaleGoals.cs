@@ -87,7 +87,8 @@ internal static class SaleGoals
     [
         new("--expect-sold", "seats sold at least", false, r => r.Of(FigureNames.Sold)),
         new("--expect-overtaken", "buyers who were overtaken at most", true, r => r.Of(FigureNames.Overtaken)),
-        new("--expect-seconds", "seconds from the opening to the end at most", true, r => r.Of(FigureNames.RushSeconds)),
+        new("--expect-seconds", "seconds from the opening to the end at most", true, r => r.Of(
+            FigureNames.RushSeconds)),
         Latency("--expect-p99-ms", "99th percentile of latency over all requests", r => r.Load?.Latency.P99Micros),
         Errors,
     ];

@@ -15,7 +15,9 @@ internal sealed record WireStock(Guid ProductId, string Kind, long Capacity, lon
 /// <summary>What is left of a sale.</summary>
 internal sealed record WireAvailability(Guid SaleId, IReadOnlyList<WireStock> Products);
 
-/// <summary>A row of seats; <paramref name="Free"/> has a 1 for each seat that is free and a 0 for the others.</summary>
+/// <summary>
+/// A row of seats; <paramref name="Free"/> has a 1 for each seat that is free and a 0 for the others.
+/// </summary>
 internal sealed record WireSeatRow(string Section, string Row, string Tier, string Free);
 
 /// <summary>The seats of a product.</summary>

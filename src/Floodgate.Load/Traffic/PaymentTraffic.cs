@@ -1,6 +1,8 @@
 namespace Floodgate.Load.Traffic;
 
-/// <summary>Payments, or the same JSON to an endpoint that keeps nothing when <paramref name="book"/> is null.</summary>
+/// <summary>
+/// Payments, or the same JSON to an endpoint that keeps nothing when <paramref name="book"/> is null.
+/// </summary>
 internal sealed class PaymentTraffic(Workload workload, OfferBook? book) : ITraffic
 {
     private int unbooked;

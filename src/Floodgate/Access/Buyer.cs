@@ -15,8 +15,8 @@ public readonly record struct Buyer(string Realm, string UserId)
     private const int UserIdLengthMax = 64;
 
     /// <summary>
-    /// The buyer that a caller acts for; null after the request was refused with <c>invalid_field</c>. A token names its
-    /// own user and a <c>userId</c> beside it is refused unless it is the same; a merchant's key must name one.
+    /// The buyer that a caller acts for; null after the request was refused with <c>invalid_field</c>. A token names
+    /// its own user and a <c>userId</c> beside it is refused unless it is the same; a merchant's key must name one.
     /// </summary>
     public static async ValueTask<Buyer?> ReadAsync(HttpContext context, Caller caller, string? userId)
     {

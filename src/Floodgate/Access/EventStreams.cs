@@ -16,7 +16,8 @@ public sealed class EventStreams(int max, TimeProvider time)
     private int open;
 
     /// <summary>
-    /// Streams until the end or until the client leaves. Refused with <c>too_many_streams</c> when the limit is reached.
+    /// Streams until the end or until the client leaves. Refused with <c>too_many_streams</c> when the limit is
+    /// reached.
     /// </summary>
     /// <param name="context">The request.</param>
     /// <param name="name">The name of the events.</param>
@@ -89,7 +90,9 @@ public sealed class EventStreams(int max, TimeProvider time)
 /// <summary>The <c>Prefer</c> header (RFC 7240).</summary>
 public static class Preference
 {
-    /// <summary>The seconds of <c>wait=N</c> (section 4.3), cut to the limit and confirmed to the client; 0 without.</summary>
+    /// <summary>
+    /// The seconds of <c>wait=N</c> (section 4.3), cut to the limit and confirmed to the client; 0 without.
+    /// </summary>
     public static int ReadWait(HttpContext context, int secondsMax)
     {
         foreach (var header in context.Request.Headers["Prefer"])

@@ -35,7 +35,9 @@ internal sealed class SaleServer(PaymentServer server, Shop shop) : IAsyncDispos
     public Task<string> StockAsync(long units, long price = 1_000, string more = "", Shop? owner = null) =>
         ProductAsync(owner ?? shop, SaleId, $"\"stock\":{units},\"price\":{price}", more);
 
-    /// <summary>Rows of seats in section A, named 1, 2, ..., at 5,000 in the first row and 3,000 in the others.</summary>
+    /// <summary>
+    /// Rows of seats in section A, named 1, 2, ..., at 5,000 in the first row and 3,000 in the others.
+    /// </summary>
     public Task<string> SeatsAsync(params int[] rows)
     {
         var seats = rows.Select((count, n) =>
@@ -61,11 +63,14 @@ internal sealed class SaleServer(PaymentServer server, Shop shop) : IAsyncDispos
             "POST",
             "/v1/orders",
             $$"""
-            {"saleId":"{{SaleId}}","userId":"{{user}}","items":[{{items}}]{{(pay is null ? "" : $$""","pay":{"method":"{{pay}}"}""")}}}
+            {"saleId":"{{SaleId}}","userId":"{{user}}","items":[{{items}}]{{Pay(pay)}}}
             """,
             wait > 0
                 ? [$"Idempotency-Key: {key ?? shop.NewKey()}", $"Prefer: wait={wait}"]
                 : [$"Idempotency-Key: {key ?? shop.NewKey()}"]);
+
+    private static string Pay(string? method) =>
+        method is null ? "" : $$""","pay":{"method":"{{method}}"} """;
 
     public Task<Reply> ChangeAsync(string id, string verb, string json = "{}", string? key = null) => shop.SendAsync(
         "POST", $"/v1/orders/{id}/{verb}", json, $"Idempotency-Key: {key ?? shop.NewKey()}", "Prefer: wait=30");

@@ -109,7 +109,8 @@ internal sealed class OrderAudit(ServerApi api, string saleId)
         {
             var sold = orders.SelectMany(o => o.GetProperty("lines").EnumerateArray())
                 .Where(l => Text(l, "status") == "SOLD" && Text(l, "productId") == Text(product, "productId")).ToList();
-            var seats = sold.SelectMany(l => l.GetProperty("seats").EnumerateArray()).Select(s => s.GetString()).ToList();
+            var seats = sold.SelectMany(l => l.GetProperty("seats").EnumerateArray()).Select(s =>
+                s.GetString()).ToList();
             var units = sold.Sum(l => l.GetProperty("quantity").GetInt64());
             if (product.GetProperty("held").GetInt64() != 0 || product.GetProperty("sold").GetInt64() != units
                 || product.GetProperty("available").GetInt64() + units != product.GetProperty("capacity").GetInt64())

@@ -114,7 +114,9 @@ internal sealed class OrderTraffic
         return $$"""{"saleId":"{{saleId}}","userId":"{{user}}","items":[{{string.Join(',', items)}}]{{pay}}}""";
     }
 
-    /// <summary>Asks until there is an answer that is not "ask again"; null when the buyer leaves without one.</summary>
+    /// <summary>
+    /// Asks until there is an answer that is not "ask again"; null when the buyer leaves without one.
+    /// </summary>
     private async Task<Reply?> AskAsync(string path, string key, string body, Random chance, WantedOrder order)
     {
         Reply? reply = null;

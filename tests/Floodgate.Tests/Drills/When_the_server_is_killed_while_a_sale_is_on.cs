@@ -84,7 +84,8 @@ public sealed class When_the_server_is_killed_while_a_sale_is_on(PostgreSqlServe
         var seats = await MakeAsync(
             "/v1/products",
             $$"""
-            {"saleId":"{{sale}}","name":"Seat","tiers":[{"name":"t","amount":5000}],"seats":[{{string.Join(',', rows)}}]}
+            {"saleId":"{{sale}}","name":"Seat","tiers":[{"name":"t","amount":5000}],
+             "seats":[{{string.Join(',', rows)}}]}
             """);
         for (var n = 0; n < 16; n++)
         {

@@ -82,7 +82,8 @@ internal sealed class OrderDesk(PaymentServer server)
     /// <summary>Delivers every request again, to a server that starts on what is stored.</summary>
     public static async Task DeliverAllAgainAsync(PaymentServer server, params string[] settings)
     {
-        await server.TamperAsync("update log_group_offset set next_offset = 0 where group_name = 'charges' returning 1");
+        await server.TamperAsync(
+            "update log_group_offset set next_offset = 0 where group_name = 'charges' returning 1");
         await server.RestartAsync(settings);
     }
 

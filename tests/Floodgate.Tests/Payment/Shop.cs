@@ -77,7 +77,8 @@ internal sealed class Shop(HttpClient client, string key, string merchantId)
         for (var more = true; more;)
         {
             var after = all.Count == 0 ? "" : $"&starting_after={all[^1].GetProperty("id").GetString()}";
-            var page = (await GetAsync($"{path}{(path.Contains('?') ? '&' : '?')}limit={limit}{after}")).Expect(200).Json;
+            var page = (await GetAsync($"{path}{(path.Contains('?') ? '&' : '?')}limit={limit}{after}")).Expect(
+                200).Json;
             all.AddRange(page.GetProperty("data").EnumerateArray());
             more = page.GetProperty("has_more").GetBoolean();
         }

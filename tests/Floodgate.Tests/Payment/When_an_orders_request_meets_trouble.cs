@@ -10,7 +10,8 @@ using Xunit;
 namespace Floodgate.Tests.Payment;
 
 // Goal: every request of an order has one effect and one outcome, whatever happens to the provider, the server or the
-// event; no money is taken that nobody knows of. Method: faults, restarts and events delivered again, on both databases.
+// event; no money is taken that nobody knows of. Method: faults, restarts and events delivered again, on both
+// databases.
 public sealed class When_an_orders_request_meets_trouble(PostgreSqlServer postgreSql)
 {
     [Theory, OnBothDatabases]
@@ -91,8 +92,8 @@ public sealed class When_an_orders_request_meets_trouble(PostgreSqlServer postgr
         Assert.Empty(await server.BrokenAsync());
     }
 
-    // Goal: an outage that outlasts the order ends in a refusal and not in a charge. Method: an order that certainly came
-    // after the start, so that nobody can have called for it: it fails while the provider is still away.
+    // Goal: an outage that outlasts the order ends in a refusal and not in a charge. Method: an order that certainly
+    // came after the start, so that nobody can have called for it: it fails while the provider is still away.
     [Theory, OnBothDatabases]
     public async Task An_order_that_expires_in_an_outage_is_declined_without_a_call(Stored stored)
     {
@@ -118,7 +119,8 @@ public sealed class When_an_orders_request_meets_trouble(PostgreSqlServer postgr
         await using var server = await PaymentServer.StartAsync(stored, postgreSql);
         var desk = new OrderDesk(server);
         await server.SetFaultsAsync("\"outage\":true");
-        var order = OrderDesk.Payment("platform", "u", "GATEWAY", ("a", 30)) with { NotAfterMs = OrderDesk.NowMs + 300 };
+        var order = OrderDesk.Payment("platform", "u", "GATEWAY", ("a",
+            30)) with { NotAfterMs = OrderDesk.NowMs + 300 };
         var late = OrderDesk.Payment("platform", "v", "WALLET", ("a", 30)) with { NotAfterMs = 1 };
         await desk.AppendAsync(order, late);
         await PaymentServer.EventuallyAsync("it has expired", async () => OrderDesk.NowMs > order.NotAfterMs
@@ -168,7 +170,8 @@ public sealed class When_an_orders_request_meets_trouble(PostgreSqlServer postgr
         await using var server = await PaymentServer.StartAsync(stored, postgreSql);
         var desk = new OrderDesk(server);
         await server.SetFaultsAsync("\"timeoutAfterSuccessRatio\":1,\"latencyMs\":100000");
-        var order = OrderDesk.Payment("platform", "u", "GATEWAY", ("a", 30)) with { NotAfterMs = OrderDesk.NowMs + 400 };
+        var order = OrderDesk.Payment("platform", "u", "GATEWAY", ("a",
+            30)) with { NotAfterMs = OrderDesk.NowMs + 400 };
         await desk.AppendAsync(order);
         await PaymentServer.EventuallyAsync("it is unknown", async () =>
             (await server.Operator.PaymentAsync(order.PaymentId.ToString())) is { Status: 200 } shown
@@ -189,7 +192,7 @@ public sealed class When_an_orders_request_meets_trouble(PostgreSqlServer postgr
         OrderPayment[] bad =
         [
             OrderDesk.Payment("platform", "u", "GATEWAY", ("a", 30)) with { Amount = 31 },
-            OrderDesk.Payment("platform", "u", "GATEWAY", ("a", 30)) with { Currency = "XXX" },
+            OrderDesk.Payment("platform", "u", "GATEWAY", ("a", 30)) with { Currency = "QQQ" },
             OrderDesk.Payment("platform", "u", "CASH", ("a", 30)),
             OrderDesk.Payment("platform", "u", "GATEWAY", ("a", 30), ("a", 30)),
             OrderDesk.Payment("platform", "u", "GATEWAY", ("a", 30), ("b", -10)),
@@ -218,7 +221,8 @@ public sealed class When_an_orders_request_meets_trouble(PostgreSqlServer postgr
         foreach (var order in bad)
         {
             var result = (await desk.ResultsAsync(order, 1))[0];
-            Assert.Equal((PaymentState.Failed, "discarded", null), (result.Status, result.FailReason, result.OperationId));
+            Assert.Equal((PaymentState.Failed, "discarded", null), (result.Status, result.FailReason,
+                result.OperationId));
         }
 
         var ofGood = await desk.ResultsAsync(good, 4); // Its payment, and the refunds of it that name it.
@@ -270,7 +274,8 @@ public sealed class When_an_orders_request_meets_trouble(PostgreSqlServer postgr
         Assert.Empty(await server.BrokenAsync());
     }
 
-    // Goal: what the provider did is not lost because another payment has the order's key. Method: the key, used before.
+    // Goal: what the provider did is not lost because another payment has the order's key. Method: the key, used
+    // before.
     [Theory, OnBothDatabases]
     public async Task A_payment_whose_key_is_taken_is_stored_all_the_same(Stored stored)
     {

@@ -88,7 +88,8 @@ public sealed class When_orders_and_everything_go_wrong(PostgreSqlServer postgre
         if (payment.Json.GetProperty("parts") is { ValueKind: System.Text.Json.JsonValueKind.Array } parts)
         {
             Assert.All(parts.EnumerateArray(), part => Assert.Equal(
-                done.Where(r => r.PartMerchantId == part.GetProperty("merchantId").GetString()).Sum(r => r.Amount!.Value),
+                done.Where(r => r.PartMerchantId == part.GetProperty("merchantId").GetString()).Sum(r =>
+                    r.Amount!.Value),
                 part.GetProperty("refunded").GetInt64()));
         }
 

@@ -31,7 +31,8 @@ public sealed class When_the_books_are_wrong(PostgreSqlServer postgreSql)
             ["parts-have-postings"]),
         ("update payment set parts = replace(parts, '\"refunded\":2', '\"refunded\":1') where amount = 43 returning 1",
             ["parts-have-postings"]),
-        ("update payment set parts = replace(parts, '\"commission\":4', '\"commission\":3') where amount = 43 returning 1",
+        ("update payment set parts = replace(parts, '\"commission\":4', '\"commission\":3') where amount = 43 "
+            + "returning 1",
             ["parts-have-postings"]),
         ("update ledger_account set owner = 'somebody' where owner = 'part-a' and kind = 'MerchantRefunds' returning 1",
             ["parts-have-postings"]),

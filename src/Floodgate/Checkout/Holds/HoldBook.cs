@@ -64,9 +64,10 @@ public sealed record HoldMove(
     MoveKind Kind, Guid OrderId, string Buyer, Guid ProductId, int Quantity, IReadOnlyList<int> Places);
 
 /// <summary>
-/// The only writer of what is available, held and sold. It works within the transaction of the caller, who guards by the
-/// state of its orders that each hold is taken once and moved on once. All baskets of a transaction are decided in their
-/// order on pools that are locked by id, so a hot product is locked once for all of them and nobody waits in a circle.
+/// The only writer of what is available, held and sold. It works within the transaction of the caller, who guards by
+/// the state of its orders that each hold is taken once and moved on once. All baskets of a transaction are decided in
+/// their order on pools that are locked by id, so a hot product is locked once for all of them and nobody waits in a
+/// circle.
 /// </summary>
 public sealed class HoldBook(SoldOutBoard soldOut)
 {
@@ -186,8 +187,8 @@ public sealed class HoldBook(SoldOutBoard soldOut)
     }
 
     /// <summary>
-    /// Checks in the order of <see cref="HoldOutcome"/>, line by line, those that name their seats first: or the best that
-    /// is available might be what a later line names. A line that is refused frees what the lines before it took.
+    /// Checks in the order of <see cref="HoldOutcome"/>, line by line, those that name their seats first: or the best
+    /// that is available might be what a later line names. A line that is refused frees what the lines before it took.
     /// </summary>
     private static Holding Decide(
         Basket basket,
@@ -256,7 +257,8 @@ public sealed class HoldBook(SoldOutBoard soldOut)
         var best = pool.BestAvailable(
             map,
             line.Quantity,
-            row => (line.Section is null || row.Section == line.Section) && (line.Tier is null || row.Tier == line.Tier));
+            row => (line.Section is null || row.Section == line.Section)
+                && (line.Tier is null || row.Tier == line.Tier));
         if (best is null)
         {
             return (HoldOutcome.InsufficientStock, []);

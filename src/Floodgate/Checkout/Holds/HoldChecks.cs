@@ -31,11 +31,11 @@ public static class HoldChecks
             new(
                 "one-order-per-seat", seats.Count == 0,
                 seats.Count == 0 ? "every seat that is taken is of one order"
-                    : $"products {Some(seats.Select(p => p.Pool.ProductId))} have seats without an order, or of several"),
+                    : $"products {Some(seats.Select(p => p.Pool.ProductId))} have seats of no order, or of several"),
             new(
                 "shares-equal-pools", shares.Count == 0,
                 shares.Count == 0 ? "buyers have what is held and sold"
-                    : $"products {Some(shares.Select(p => p.Pool.ProductId))} have buyers with more or less than is taken"),
+                    : $"products {Some(shares.Select(p => p.Pool.ProductId))} have buyers with more or less than it"),
         ];
     }
 

@@ -40,7 +40,8 @@ internal sealed class HoldsHttp(CatalogBook catalog, StockBoard stock, TimeProvi
         if (await stock.SeatsOfAsync(productId) is not { } json)
         {
             await Problem.WriteAsync(
-                context, Problems.NotFound, "There is no product with seats under this id in this sale. Check the ids.");
+                context, Problems.NotFound,
+                    "There is no product with seats under this id in this sale. Check the ids.");
             return;
         }
 

@@ -6,8 +6,8 @@ namespace Floodgate.Checkout.Holds;
 internal static class HoldsSql
 {
     // A pool is made with the first hold of its product; before that all of it is free. Its row is locked by whoever
-    // takes, confirms or releases, so the other two tables of a product are only written under that lock; their keys are
-    // the second fence. Seats: one bit for each, in the order of the map, set while it is held or sold.
+    // takes, confirms or releases, so the other two tables of a product are only written under that lock; their keys
+    // are the second fence. Seats: one bit for each, in the order of the map, set while it is held or sold.
     public static readonly Migration[] Migrations =
     [
         new("holds-001", """

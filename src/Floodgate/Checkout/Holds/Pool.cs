@@ -4,8 +4,8 @@ using Floodgate.Vocabulary;
 namespace Floodgate.Checkout.Holds;
 
 /// <summary>
-/// What there is of one product, while a transaction has its row locked: how many are held and sold, and which seats are
-/// taken. No input or output; used by one caller at a time.
+/// What there is of one product, while a transaction has its row locked: how many are held and sold, and which seats
+/// are taken. No input or output; used by one caller at a time.
 /// </summary>
 public sealed class Pool
 {

@@ -19,8 +19,8 @@ public sealed record ProductStock(Guid ProductId, string Kind, long Capacity, lo
 }
 
 /// <summary>
-/// What is left, for those who look and not for those who decide: read at most twice a second for each sale or seat map,
-/// however many ask.
+/// What is left, for those who look and not for those who decide: read at most twice a second for each sale or seat
+/// map, however many ask.
 /// </summary>
 /// <exception cref="DatabaseUnavailableException">From each of its members: the database cannot be reached.</exception>
 public sealed class StockBoard(Database database, OfferBoard offers, TimeProvider time)
@@ -41,7 +41,8 @@ public sealed class StockBoard(Database database, OfferBoard offers, TimeProvide
         async () => await database.ReadAsync(tx => HoldsSql.SelectStockAsync(tx, saleId))));
 
     /// <summary>
-    /// The seats of a product as JSON, free ones as 1; at most half a second old. Null when it is no product with seats.
+    /// The seats of a product as JSON, free ones as 1; at most half a second old. Null when it is no product with
+    /// seats.
     /// </summary>
     public async ValueTask<byte[]?> SeatsOfAsync(Guid productId)
     {

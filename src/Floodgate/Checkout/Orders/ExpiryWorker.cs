@@ -3,8 +3,8 @@ using Floodgate.Storage.Database;
 namespace Floodgate.Checkout.Orders;
 
 /// <summary>
-/// Expires orders whose time is over, a page at a time, and frees what they held. One or several may run: each locks the
-/// orders that it looks at, and an order expires once.
+/// Expires orders whose time is over, a page at a time, and frees what they held. One or several may run: each locks
+/// the orders that it looks at, and an order expires once.
 /// </summary>
 internal sealed class ExpiryWorker(Database database, OrderMoves moves, OrdersSettings settings, ExpiryTools tools)
     : BackgroundService

@@ -128,7 +128,9 @@ public sealed record Order(OrderFacts Facts, IReadOnlyList<OrderLine> Lines)
         _ => LineState.Released,
     };
 
-    /// <summary>Its payment is asked for; held until the deadline. Only from TemporaryAssigned, before it expires.</summary>
+    /// <summary>
+    /// Its payment is asked for; held until the deadline. Only from TemporaryAssigned, before it expires.
+    /// </summary>
     public Order? Pay(string method, string key, long deadlineMs, long nowMs) =>
         State != OrderState.TemporaryAssigned || nowMs >= ExpiresMs ? null : this with
         {
@@ -154,8 +156,8 @@ public sealed record Order(OrderFacts Facts, IReadOnlyList<OrderLine> Lines)
     };
 
     /// <summary>
-    /// Money came for an order that expired while its payment was pending: all of it goes back. Null otherwise, also when
-    /// it goes back already.
+    /// Money came for an order that expired while its payment was pending: all of it goes back. Null otherwise, also
+    /// when it goes back already.
     /// </summary>
     public Order? ReturnLateMoney(long nowMs) =>
         State != OrderState.Expired || FailReason != PaymentTimeout ? null : this with

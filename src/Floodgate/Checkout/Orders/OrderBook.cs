@@ -101,8 +101,9 @@ public sealed class OrderBook : IAsyncDisposable
 
     /// <summary>
     /// Places an order: holds all of it or nothing, and asks for its payment in the same transaction if a method is
-    /// given, which uses its ticket up. Locks the pools of its products, then the tickets; appends <c>order.payment-requested</c>. Idempotent by the buyer's key; a
-    /// refusal is not remembered. Of what is known to be sold out it is refused at once, without the database.
+    /// given, which uses its ticket up. Locks the pools of its products, then the tickets; appends
+    /// <c>order.payment-requested</c>. Idempotent by the buyer's key; a refusal is not remembered. Of what is known to
+    /// be sold out it is refused at once, without the database.
     /// </summary>
     /// <exception cref="DatabaseUnavailableException">The database stayed away; the same key may be sent
     /// again.</exception>
@@ -222,7 +223,9 @@ public sealed class OrderBook : IAsyncDisposable
         tx.OnCommitted(() => OrdersLog.CountPlaced(orders.Count));
     }
 
-    /// <summary>The checks before the stock, in the order of <see cref="PlaceOutcome"/>; null when all is well.</summary>
+    /// <summary>
+    /// The checks before the stock, in the order of <see cref="PlaceOutcome"/>; null when all is well.
+    /// </summary>
     private static Placed? Refuse(
         Placing placing, Dictionary<(string, string), Order> known, HashSet<Guid> active)
     {

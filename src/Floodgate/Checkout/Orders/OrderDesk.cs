@@ -20,7 +20,8 @@ internal sealed class OrderDesk(
     {
         var seconds = mayWait ? Preference.ReadWait(context, settings.WaitSecondsMax) : 0;
         var last = seconds > 0 ? await WaitAsync(order.Id, seconds, context.RequestAborted) : null;
-        await Answer.WriteAsync(context, last is null ? status : 200, await ShownAsync(last ?? order), OrdersJson.Write);
+        await Answer.WriteAsync(context, last is null ? status : 200, await ShownAsync(last ?? order),
+            OrdersJson.Write);
     }
 
     /// <summary>Answers with a page; one more than the limit tells that there is another.</summary>

@@ -73,7 +73,8 @@ public sealed record OrderPart(string MerchantId, long Amount);
 /// </summary>
 /// <param name="PaymentId">The id of the payment to be made.</param>
 /// <param name="OrderId">The order.</param>
-/// <param name="MerchantId">The buyer's realm: <see cref="Buyer.Platform"/> or the merchant whose customer buys.</param>
+/// <param name="MerchantId">The buyer's realm: <see cref="Buyer.Platform"/> or the merchant whose customer
+/// buys.</param>
 /// <param name="UserId">The buyer in that realm.</param>
 /// <param name="Amount">The sum of the parts, in minor units.</param>
 /// <param name="Currency">ISO 4217.</param>

@@ -22,7 +22,9 @@ public enum OrderChangeKind
 /// <param name="MerchantId">The merchant; null for others. With both null it is an operator.</param>
 public readonly record struct Asker(Buyer? Buyer, string? MerchantId)
 {
-    /// <summary>True when all of the order is theirs: the buyer's own, a customer's of the merchant, an operator's.</summary>
+    /// <summary>
+    /// True when all of the order is theirs: the buyer's own, a customer's of the merchant, an operator's.
+    /// </summary>
     public bool Owns(Order order) => Buyer is { } buyer ? order.Facts.Buyer == buyer.ToString()
         : MerchantId is null || Access.Buyer.FromStored(order.Facts.Buyer).Realm == MerchantId;
 
@@ -99,9 +101,9 @@ public sealed class OrderMoves
     }
 
     /// <summary>
-    /// Confirms what was paid and releases what was not, for a whole batch. Money that came too late goes back by itself.
-    /// Idempotent: what an order's state does not wait for changes nothing. Locks orders and pools, appends facts and
-    /// refund requests; call it as the last but the offsets.
+    /// Confirms what was paid and releases what was not, for a whole batch. Money that came too late goes back by
+    /// itself. Idempotent: what an order's state does not wait for changes nothing. Locks orders and pools, appends
+    /// facts and refund requests; call it as the last but the offsets.
     /// </summary>
     public async ValueTask SettleAsync(Tx tx, IReadOnlyList<PaymentOutcome> outcomes)
     {
@@ -287,7 +289,11 @@ public sealed class OrderMoves
         await UseTicketsAsync(
             tx, tools.Rooms, changes.Where(c => IsNewlyPending(c.Before, c.After)).Select(c => c.After));
         await tools.Log.AppendAsync(
-            tx, [.. changes.SelectMany(c => EventsOf(c.Before, c.After)), .. refunds.Select(r => EventOf(r.After, r.Refund))]);
+            tx,
+            [
+                .. changes.SelectMany(c => EventsOf(c.Before, c.After)),
+                .. refunds.Select(r => EventOf(r.After, r.Refund)),
+            ]);
         tx.OnCommitted(() =>
         {
             watch.Changed(changes.Select(c => c.After.Id));
@@ -311,7 +317,9 @@ public sealed class OrderMoves
         select new HoldMove(
             kind.Value, after.Id, after.Facts.Buyer, line.ProductId, line.Quantity, line.Places);
 
-    /// <summary>New refunds: for each merchant what of its lines is given back, or all of it when it came late.</summary>
+    /// <summary>
+    /// New refunds: for each merchant what of its lines is given back, or all of it when it came late.
+    /// </summary>
     private IEnumerable<Refund> RefundsOf(Order before, Order after)
     {
         if (after.Refunding <= before.Refunding)

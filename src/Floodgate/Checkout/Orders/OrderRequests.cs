@@ -83,7 +83,9 @@ internal static class OrderRequests
         }
 
         fault = FaultOf(item, field, offer, settings);
-        var places = fault is null && item.Seats is { } names ? ReadSeats(names, $"{field}.seats", offer.Seats!, out fault) : null;
+        var places = fault is null && item.Seats is { } names
+            ? ReadSeats(names, $"{field}.seats", offer.Seats!, out fault)
+            : null;
         return fault is null
             ? new WantedLine(offer, places?.Count ?? item.Quantity!.Value, places, item.Section, item.Tier)
             : null;
@@ -92,7 +94,8 @@ internal static class OrderRequests
     /// <summary>What is wrong with a whole basket; null when nothing is.</summary>
     public static OrderFault? FaultOf(IReadOnlyList<WantedLine> lines) =>
         lines.Aggregate((Int128)0, (sum, line) => sum + (line.Quantity * (Int128)line.Offer.AmountMax)) > AmountMax
-            ? new(OrderProblems.AmountOutOfRange, $"The order could cost more than {AmountMax} minor units: order fewer.")
+            ? new(OrderProblems.AmountOutOfRange,
+                $"The order could cost more than {AmountMax} minor units: order fewer.")
             : null;
 
     private static OrderFault? FaultOf(ItemBody item, string field, Offer offer, OrdersSettings settings)
@@ -108,7 +111,7 @@ internal static class OrderRequests
             || (item.Quantity is { } asked && asked != item.Seats.Count))
         {
             return Field(
-                $"{field}.seats must name 1 to {settings.QuantityMax} seats, and quantity, if it is there, their number.");
+                $"{field}.seats must name 1 to {settings.QuantityMax} seats; quantity, if it is there, is their number.");
         }
         else if (item.Section is not null || item.Tier is not null)
         {
@@ -131,7 +134,7 @@ internal static class OrderRequests
             {
                 fault = new(
                     OrderProblems.SeatUnknown,
-                    $"{field} names {Shortened(name)}; seats are SECTION-ROW-NUMBER as GET /v1/sales/ID/seats shows them.");
+                    $"{field} names {Shortened(name)}; it is SECTION-ROW-NUMBER as GET /v1/sales/ID/seats shows it.");
                 return null;
             }
 

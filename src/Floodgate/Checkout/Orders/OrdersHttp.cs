@@ -98,7 +98,8 @@ internal sealed class OrdersHttp(OrderBook book, OrderDesk desk, WaitingRooms ro
         if (caller.Role == Role.Merchant && buyer is null && saleId.Id is null)
         {
             await Problem.WriteAsync(
-                context, Problems.InvalidParameter, "Say ?saleId= with a sale, or ?userId= with one of your customers.");
+                context, Problems.InvalidParameter,
+                    "Say ?saleId= with a sale, or ?userId= with one of your customers.");
             return;
         }
 
@@ -178,12 +179,14 @@ internal sealed class OrdersHttp(OrderBook book, OrderDesk desk, WaitingRooms ro
             {
                 fault = new(OrderProblems.MixedCurrencies, $"items[{n}] is priced in another currency than items[0].");
             }
-            else if (OrderRequests.Read(body.Items[n], $"items[{n}]", offer, body.SaleId, settings, out fault) is { } line)
+            else if (OrderRequests.Read(body.Items[n], $"items[{n}]", offer, body.SaleId, settings,
+                out fault) is { } line)
             {
                 lines.Add(line);
                 if (caller.UserId is null && line.Offer.Product.MerchantId != caller.MerchantId)
                 {
-                    fault = new(Problems.Forbidden, $"items[{n}] is another merchant's; your key sells your own products.");
+                    fault = new(Problems.Forbidden,
+                        $"items[{n}] is another merchant's; your key sells your own products.");
                 }
             }
         }
@@ -294,6 +297,8 @@ internal sealed class OrdersHttp(OrderBook book, OrderDesk desk, WaitingRooms ro
     private static int? LimitOf(Placed placed, OrderRequest request) =>
         request.Lines.First(l => l.Offer.Product.Id == placed.ProductId).Offer.Product.Terms.LimitPerBuyer;
 
+    private static string StateOf(Changed? changed) => OrdersSql.NameOf(changed!.Value.Order!.State);
+
     private static string Show(long ms) => new Vocabulary.UtcInstant(ms).ToString();
 
     private static Task RefuseAsync(HttpContext context, Changed? changed) => changed?.Outcome switch
@@ -302,14 +307,15 @@ internal sealed class OrdersHttp(OrderBook book, OrderDesk desk, WaitingRooms ro
             context, Problems.Unavailable, "The queue is full (Orders:QueueMax). Send the same request again.", 1),
         ChangeOutcome.NotPayable => Problem.WriteAsync(
             context, OrderProblems.NotPayable,
-            $"It is {OrdersSql.NameOf(changed.Value.Order!.State)}; only a held order that has not expired is paid, once."),
+            $"It is {StateOf(changed)}; only a held order that has not expired is paid, once."),
         ChangeOutcome.TicketNotActive => Problem.WriteAsync(
             context, PassProblems.NotActive, NotActiveDetail),
         ChangeOutcome.PaymentPending => Problem.WriteAsync(
-            context, OrderProblems.PaymentPending, "Wait until its status is no longer PAYMENT_PENDING, and ask again.", 1),
+            context, OrderProblems.PaymentPending,
+                "Wait until its status is no longer PAYMENT_PENDING, and ask again.", 1),
         ChangeOutcome.NotCancellable => Problem.WriteAsync(
             context, OrderProblems.NotCancellable,
-            $"It is {OrdersSql.NameOf(changed.Value.Order!.State)}, or has no lines of that merchant for you to give back."),
+            $"It is {StateOf(changed)}, or has no lines of that merchant for you to give back."),
         _ => Problem.WriteAsync(context, OrderProblems.OrderNotFound, "You have no such order. Check the id."),
     };
 

@@ -19,7 +19,9 @@ public sealed record OrdersSettings
     /// <summary>Units or seats of a line (1 to 10,000; default 100).</summary>
     public int QuantityMax { get; init; } = 100;
 
-    /// <summary>Orders that may wait to be decided; one more is answered 503 (100 to 1,000,000; default 20,000).</summary>
+    /// <summary>
+    /// Orders that may wait to be decided; one more is answered 503 (100 to 1,000,000; default 20,000).
+    /// </summary>
     public int QueueMax { get; init; } = 20_000;
 
     /// <summary>Orders decided in one transaction (1 to 10,000; default 500).</summary>

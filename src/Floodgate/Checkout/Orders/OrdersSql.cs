@@ -233,7 +233,8 @@ internal static class OrdersSql
         "PAYMENT_FAILED" => OrderState.PaymentFailed,
         "EXPIRED" => OrderState.Expired,
         "CANCELLED" => OrderState.Cancelled,
-        _ => throw new InvalidOperationException($"'{name}' is stored by a newer version of this program; run that one."),
+        _ => throw new InvalidOperationException(
+            $"'{name}' is stored by a newer version of this program; run that one."),
     };
 
     private static string Write(IReadOnlyList<OrderLine> lines) =>

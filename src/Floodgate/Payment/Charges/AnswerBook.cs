@@ -17,8 +17,8 @@ internal sealed record ChargeTask(Payment Payment, Operation? Operation)
     public bool IsNew { get; set; }
 
     /// <summary>
-    /// True for an order's payment whose provider may have seen it although no answer says so: a call of which no answer
-    /// was recorded, here or before the start.
+    /// True for an order's payment whose provider may have seen it although no answer says so: a call of which no
+    /// answer was recorded, here or before the start.
     /// </summary>
     public bool MayBeKnown { get; init; } =
         Operation is null && Payment is { IsOfOrder: true, State: PaymentState.Unknown };
@@ -150,8 +150,8 @@ internal sealed class AnswerBook : IAsyncDisposable
     }
 
     /// <summary>
-    /// Wallets and operations are decided on the locked rows and balances, in the order of their ids; payments of orders
-    /// are stored as they were decided.
+    /// Wallets and operations are decided on the locked rows and balances, in the order of their ids; payments of
+    /// orders are stored as they were decided.
     /// </summary>
     private async ValueTask SettleLockedAsync(Tx tx, List<Answered> answers, Changes changes)
     {

@@ -9,13 +9,13 @@ using Microsoft.Extensions.Hosting;
 namespace Floodgate.Payment.Charges;
 
 /// <summary>
-/// Carries accepted payments and operations, and what orders ask for, to their provider and its answers back. Two loops:
-/// the consumer of <c>payment-requests</c>, and the due loop of each provider for what was put off (not reached,
+/// Carries accepted payments and operations, and what orders ask for, to their provider and its answers back. Two
+/// loops: the consumer of <c>payment-requests</c>, and the due loop of each provider for what was put off (not reached,
 /// breaker open, outcome unknown). Idempotent by the id of the payment or operation.
 /// </summary>
 /// <remarks>
-/// An order's payment is in one hand at a time: the event's until it is stored, the due loop's from then on. So a charge
-/// that is declined because its order has expired has no call under way.
+/// An order's payment is in one hand at a time: the event's until it is stored, the due loop's from then on. So a
+/// charge that is declined because its order has expired has no call under way.
 /// </remarks>
 internal sealed class ChargeWorker : BackgroundService
 {
@@ -319,7 +319,9 @@ internal sealed class ChargeWorker : BackgroundService
     }
 }
 
-/// <summary>What is to be carried out: something stored, an order's payment that is not, or an order's refund.</summary>
+/// <summary>
+/// What is to be carried out: something stored, an order's payment that is not, or an order's refund.
+/// </summary>
 internal sealed record ChargeMessage(ChargeTask? Task, OrderRefund? Refund);
 
 /// <summary>What the worker needs besides its stores.</summary>

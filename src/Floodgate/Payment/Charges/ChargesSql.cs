@@ -264,8 +264,8 @@ internal static class ChargesSql
         r => r.Id(0));
 
     /// <summary>
-    /// Stores payments with their first answer; the ids of those that are stored now. A payment of the others' id or key
-    /// was there before.
+    /// Stores payments with their first answer; the ids of those that are stored now. A payment of the others' id or
+    /// key was there before.
     /// </summary>
     public static ValueTask<List<Guid>> InsertAnsweredAsync(Tx tx, IReadOnlyList<Payment> payments) => tx.QueryAsync(
         InsertAnswered,
@@ -401,7 +401,8 @@ internal static class ChargesSql
     private static Operation MapOperation(Row r)
     {
         Money? asked = r.Long(5) == 0 ? null : new Money(r.Long(5), Currency.FromStored(r.Text(7)));
-        var request = new OperationRequest(r.Text(2), r.Text(3), r.Id(1), Words.Kind(r.Text(4)), asked, r.TextOrNull(12));
+        var request = new OperationRequest(r.Text(2), r.Text(3), r.Id(1), Words.Kind(r.Text(4)), asked, r.TextOrNull(
+            12));
         return new Operation(r.Id(0), r.Id(1), request, r.Long(6), r.Long(8))
         {
             State = Words.OperationState(r.Text(9)),

@@ -7,10 +7,10 @@ using Floodgate.Vocabulary;
 namespace Floodgate.Payment.Charges;
 
 /// <summary>
-/// Settles what a discarded dead letter asked for, in the transaction that closes it. What is stored is put off, so that
-/// the provider is asked what became of it. A payment of an order that is not stored becomes an unknown one which fails
-/// as <c>discarded</c> when the provider has never seen it: an earlier try may have called. What no try can have called
-/// for fails at once, with its result.
+/// Settles what a discarded dead letter asked for, in the transaction that closes it. What is stored is put off, so
+/// that the provider is asked what became of it. A payment of an order that is not stored becomes an unknown one which
+/// fails as <c>discarded</c> when the provider has never seen it: an earlier try may have called. What no try can have
+/// called for fails at once, with its result.
 /// </summary>
 internal sealed class Discards(IEventLog log, TimeProvider time)
 {
@@ -63,7 +63,9 @@ internal sealed class Discards(IEventLog log, TimeProvider time)
         PutOff(tx, lost, lost.Id);
     }
 
-    /// <summary>The request broke a rule, so no provider was called: the order is told, as far as it is named.</summary>
+    /// <summary>
+    /// The request broke a rule, so no provider was called: the order is told, as far as it is named.
+    /// </summary>
     private async ValueTask FailAsync(Tx tx, string payload)
     {
         OrderPayment asked;

@@ -138,14 +138,17 @@ public sealed record Payment(Guid Id, PaymentRequest Request, long RequestedAtMs
     public long ProcessedAtMs { get; init; }
 
     /// <summary>
-    /// Of an order's payment: no provider is called for it after this moment, because the order has expired. 0 for others.
+    /// Of an order's payment: no provider is called for it after this moment, because the order has expired. 0 for
+    /// others.
     /// </summary>
     public long NotAfterMs { get; init; }
 
     /// <summary>Who earns how much of it; null when all of it is of the request's merchant.</summary>
     public PaymentParts? Parts { get; init; }
 
-    /// <summary>True when an order asked for it: its refunds come from the order too, or the two would differ.</summary>
+    /// <summary>
+    /// True when an order asked for it: its refunds come from the order too, or the two would differ.
+    /// </summary>
     public bool IsOfOrder => NotAfterMs > 0;
 
     /// <summary>The key of its events: a customer's payments are handled in order.</summary>

@@ -104,7 +104,8 @@ public sealed class PaymentChecks
     }
 
     /// <summary>
-    /// Settles what a discarded dead letter was about, so that it still reaches a final state and its order gets a result.
+    /// Settles what a discarded dead letter was about, so that it still reaches a final state and its order gets a
+    /// result.
     /// </summary>
     public ValueTask DiscardedAsync(Tx tx, DeadLetter letter) => letter.Topic == PaymentEvents.Requests.Name
         ? discards.SettleAsync(tx, letter.Type, letter.Payload)

@@ -130,7 +130,9 @@ internal static class PaymentChecksSql
     public static ValueTask<List<Guid>> SelectUnpartedAsync(Tx tx) =>
         tx.QueryAsync(SelectUnparted, Rows.None, r => r.Id(0));
 
-    /// <summary>How many orders' requests are in the log of which nothing is stored here yet, or ever will be.</summary>
+    /// <summary>
+    /// How many orders' requests are in the log of which nothing is stored here yet, or ever will be.
+    /// </summary>
     public static async ValueTask<long> CountUnstoredAsync(Tx tx)
     {
         // Only the ids are kept of what can be a long backlog.

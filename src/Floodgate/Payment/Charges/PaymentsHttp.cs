@@ -173,7 +173,9 @@ internal sealed class PaymentsHttp(PaymentBook book, ChangeWatch watch, ChargesS
         await Answer.WritePageAsync(context, page, found.Count > paging.Limit, PaymentJson.Write);
     }
 
-    /// <summary>Server-sent events: the payment now and after each change, until nothing can change it any more.</summary>
+    /// <summary>
+    /// Server-sent events: the payment now and after each change, until nothing can change it any more.
+    /// </summary>
     private async Task StreamAsync(HttpContext context, Caller caller)
     {
         if (await FindAsync(context, caller) is not { } found)

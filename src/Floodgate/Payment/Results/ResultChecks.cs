@@ -13,7 +13,9 @@ public sealed class ResultChecks
     /// <summary>Why outcomes are not carried to orders; null while all is well.</summary>
     public Exception? Failure => worker.Consumer.Failure;
 
-    /// <summary>Checks every rule over all rows, in a snapshot. Its cost grows with what is stored; it reads only.</summary>
+    /// <summary>
+    /// Checks every rule over all rows, in a snapshot. Its cost grows with what is stored; it reads only.
+    /// </summary>
     public static async ValueTask<IReadOnlyList<InvariantCheck>> CheckAsync(Tx tx)
     {
         var unpaid = await ResultsSql.SelectUnpaidAsync(tx);

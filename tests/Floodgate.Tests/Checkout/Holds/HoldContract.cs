@@ -61,7 +61,8 @@ public abstract class HoldContract : IAsyncLifetime
         var orders = 0;
         var all = await Task.WhenAll(Enumerable.Range(0, 300).Select(n => Task.Run(() => database.WriteAsync(tx =>
             book.TakeAsync(
-                tx, [new Basket(Things.IdOf(Interlocked.Increment(ref orders)), $"p/{n}", [new(offer, 1)])])).AsTask())));
+                tx, [new Basket(Things.IdOf(Interlocked.Increment(ref orders)), $"p/{n}", [new(offer,
+                    1)])])).AsTask())));
         Assert.Equal(100, all.Count(one => one[0].Outcome == HoldOutcome.Held));
         Assert.Equal(200, all.Count(one => one[0].Outcome == HoldOutcome.InsufficientStock));
     }

@@ -19,7 +19,9 @@ internal static class Things
         Sale,
         null);
 
-    /// <summary>Rows of seats, the first of tier a at 500, all others of tier b at 300; row n is section S, row n.</summary>
+    /// <summary>
+    /// Rows of seats, the first of tier a at 500, all others of tier b at 300; row n is section S, row n.
+    /// </summary>
     public static Offer Seats(int id, int? limit, params int[] rows)
     {
         SeatRow[] all = [.. rows.Select((seats, n) => new SeatRow("S", $"{n + 1}", seats, n == 0 ? "a" : "b"))];

@@ -29,7 +29,8 @@ public sealed class When_many_want_the_same(PostgreSqlServer postgreSql)
         Assert.Equal(50, replies.Count(r => r.Status == 201));
         // Once the last seat is gone, those who come later are told that nothing is left at all.
         Assert.All(
-            replies.Where(r => r.Status != 201), r => Assert.True(r.Code is "seat_taken" or "insufficient_stock", r.Text));
+            replies.Where(r => r.Status != 201), r => Assert.True(r.Code is "seat_taken" or "insufficient_stock",
+                r.Text));
         await AssertSoldAsync(sale, product, (0, 50, 0), 50);
     }
 
