@@ -57,7 +57,8 @@ internal sealed partial class RankingWorker : BackgroundService
         var sign = e.Type switch { OrderEvents.Confirmed => 1, OrderEvents.Cancelled => -1, _ => 0 };
         if (sign == 0)
         {
-            return IsOtherVersion(e.Type) ? new(null, $"type {e.Type} is not known here; upgrade, then replay it")
+            return IsOtherVersion(e.Type)
+                ? new(null, $"type {e.Type} is not known here; a newer version wrote it: replay it after the upgrade")
                 : default;
         }
 

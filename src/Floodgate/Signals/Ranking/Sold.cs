@@ -23,8 +23,8 @@ public sealed record RankedProduct(Guid ProductId, Guid SaleId, string Name, Utc
 
 /// <summary>A product's place in the fast-selling ranking.</summary>
 /// <param name="Product">The product.</param>
-/// <param name="WeightedMs">Units in the window, each times the milliseconds of its minute that the window
-/// covers.</param>
+/// <param name="WeightedMs">
+/// Units in the window, each times the milliseconds of its minute that the window covers.</param>
 public sealed record FastSeller(RankedProduct Product, long WeightedMs)
 {
     /// <summary>Units in the window, rounded.</summary>

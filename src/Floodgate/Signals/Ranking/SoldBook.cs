@@ -49,10 +49,9 @@ internal sealed class SoldBook : IAsyncDisposable
         var firstMinute = FirstMinuteKept();
         var firstId = Ids.FirstOf(UtcInstant.Now(time).Plus(-EventsKept));
         await database.WriteAsync(tx => RankingSql.DeleteMinutesAsync(tx, firstMinute), cancel);
-        while (await database.WriteAsync(tx => RankingSql.DeleteEventsAsync(tx, firstId),
-            cancel) == RankingSql.SweepMax)
+        for (var deleted = RankingSql.SweepMax; deleted == RankingSql.SweepMax;)
         {
-            cancel.ThrowIfCancellationRequested();
+            deleted = await database.WriteAsync(tx => RankingSql.DeleteEventsAsync(tx, firstId), cancel);
         }
     }
 
