@@ -55,8 +55,8 @@ internal readonly record struct Sight(int Waiting, int Active, SaleStock Stock, 
 
 /// <summary>
 /// Decides how many are admitted: the closed loop. Additive increase and multiplicative decrease of a rate (Chiu and
-/// Jain, 1989): while payments are behind it is halved once a second, else it grows by a tenth of its range each second,
-/// never below the floor and never above the ceiling. No clock; used by one caller at a time.
+/// Jain, 1989): while payments are behind it is halved once a second, else it grows by a tenth of its range each
+/// second, never below the floor and never above the ceiling. No clock; used by one caller at a time.
 /// </summary>
 /// <remarks>
 /// At the rate it admits only as many as there is left for: whoever is inside may still take something. Beyond that it

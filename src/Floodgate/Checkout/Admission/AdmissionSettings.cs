@@ -58,7 +58,8 @@ public sealed record AdmissionSettings(
             source.Int("Admission:QueueMax", 50_000, 1, 1_000_000, "joins",
                 "Joins that wait for their commit before 503."),
             source.Int("Admission:BatchMax", 2_000, 1, 10_000, "tickets", "Tickets written in one transaction."),
-            source.Int("Admission:JoinGiveUpMs", 2_000, 0, 60_000, "ms", "How long a join tries an unavailable database."),
+            source.Int("Admission:JoinGiveUpMs", 2_000, 0, 60_000, "ms",
+                "How long a join tries an unavailable database."),
             source.Int("Admission:StreamsMax", 100_000, 1, 1_000_000, "streams",
                 "Event streams of tickets open at once; each is a connection."),
             source.Int("Admission:AbandonedSeconds", 120, 3, 86_400, "s",
@@ -86,8 +87,8 @@ public sealed record AdmissionSettings(
         if (settings.StreamsMax >= connectionsMax)
         {
             source.Refuse("Admission:StreamsMax",
-                "which is not less than Server:ConnectionsMax: streams alone would shut out every other request. Make " +
-                "it smaller, or Server:ConnectionsMax larger.");
+                "which is not less than Server:ConnectionsMax: streams alone would shut out every other request. " +
+                "Make it smaller, or Server:ConnectionsMax larger.");
         }
 
         return settings;

@@ -45,7 +45,10 @@ internal static class AdmissionSql
     private const string TicketColumns = "q.id, q.sale_id, q.buyer, q.place, q.state, q.expires_ms";
 
     private static readonly Statement InsertKey = new(
-        "insert into pass_key (id, secret) select rows.id, rows.secret from {rows} where true on conflict (id) do nothing",
+        """
+        insert into pass_key (id, secret) select rows.id, rows.secret from {rows} where true
+        on conflict (id) do nothing
+        """,
         Column.Long("id"), Column.Bytes("secret"));
 
     private static readonly Statement SelectKey = new("select secret from pass_key where id = 1");

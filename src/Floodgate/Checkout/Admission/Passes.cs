@@ -30,8 +30,8 @@ public enum PassVerdict
 public readonly record struct CheckedPass(PassVerdict Verdict, Guid Ticket);
 
 /// <summary>
-/// Makes and checks passes: ticket, sale, expiry and a hash of the buyer, sealed with HMAC-SHA256 (RFC 2104) under a key
-/// that all nodes of the database share. Nothing is read or stored.
+/// Makes and checks passes: ticket, sale, expiry and a hash of the buyer, sealed with HMAC-SHA256 (RFC 2104) under a
+/// key that all nodes of the database share. Nothing is read or stored.
 /// </summary>
 internal sealed class Passes(byte[] key, TimeProvider time)
 {

@@ -5,7 +5,9 @@ using Floodgate.Vocabulary;
 
 namespace Floodgate.Checkout.Admission;
 
-/// <summary>The refusals of waiting rooms; clients branch on the codes. Those of passes are beside the passes.</summary>
+/// <summary>
+/// The refusals of waiting rooms; clients branch on the codes. Those of passes are beside the passes.
+/// </summary>
 internal static class AdmissionProblems
 {
     public static readonly ProblemKind TicketNotFound = new(404, "ticket_not_found", "There is no such ticket.");

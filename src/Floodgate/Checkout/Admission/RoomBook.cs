@@ -36,8 +36,8 @@ internal sealed class RoomBook(Database database, CatalogBook catalog, WaitingRo
             : new(RoomOutcome.NotFound, null);
 
     /// <summary>
-    /// Sets the rules of a room, and makes it when there is none. With a version it must be at that one. Locks the room.
-    /// Outcomes: NotFound, VersionConflict, Done.
+    /// Sets the rules of a room, and makes it when there is none. With a version it must be at that one. Locks the
+    /// room. Outcomes: NotFound, VersionConflict, Done.
     /// </summary>
     public async ValueTask<ChangedRoom> SaveAsync(
         Editor editor, Guid saleId, RoomRules rules, long? version, CancellationToken cancel)

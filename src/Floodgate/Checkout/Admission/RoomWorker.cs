@@ -6,9 +6,9 @@ namespace Floodgate.Checkout.Admission;
 
 /// <summary>
 /// Keeps the rooms going. Everywhere: which rooms there are, twice a second. In the process that owns them: admits,
-/// ends what ran out or was abandoned, deletes what is long over, and rings the streams. Each change is a guarded update
-/// that is committed first and told afterwards; what the guard refused is read again, so memory follows the table whoever
-/// changed it.
+/// ends what ran out or was abandoned, deletes what is long over, and rings the streams. Each change is a guarded
+/// update that is committed first and told afterwards; what the guard refused is read again, so memory follows the
+/// table whoever changed it.
 /// </summary>
 internal sealed class RoomWorker(
     Database database,

@@ -12,7 +12,9 @@ public enum TicketState : byte
     /// <summary>Its pass was used up by an order.</summary>
     Used,
 
-    /// <summary>Its pass was not used in time, nobody asked for it any more while it waited, or the sale ended.</summary>
+    /// <summary>
+    /// Its pass was not used in time, nobody asked for it any more while it waited, or the sale ended.
+    /// </summary>
     Expired,
 
     /// <summary>Its owner gave it up.</summary>
@@ -74,8 +76,8 @@ internal static class Places
     public static long Draw(Random random) => random.NextInt64(FirstInLine);
 
     /// <summary>
-    /// The place behind <paramref name="last"/>. It carries the milliseconds, so that also after a restart, when the last
-    /// place given out may not be known any more, it is behind all.
+    /// The place behind <paramref name="last"/>. It carries the milliseconds, so that also after a restart, when the
+    /// last place given out may not be known any more, it is behind all.
     /// </summary>
     public static long After(long last, long nowMs) => Math.Max(last + 1, FirstInLine + (nowMs << SequenceBits));
 }

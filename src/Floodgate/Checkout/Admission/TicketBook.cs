@@ -23,8 +23,8 @@ internal enum JoinOutcome
 internal readonly record struct Join(JoinOutcome Outcome, Guid Ticket);
 
 /// <summary>
-/// Makes tickets and takes them back, each in a group commit: tickets that come together are one transaction. Only in the
-/// process that owns the rooms.
+/// Makes tickets and takes them back, each in a group commit: tickets that come together are one transaction. Only in
+/// the process that owns the rooms.
 /// </summary>
 internal sealed class TicketBook : IAsyncDisposable
 {

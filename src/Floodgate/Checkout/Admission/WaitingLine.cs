@@ -13,8 +13,8 @@ internal readonly record struct Waiter(Guid Id, TicketState State, long ExpiresM
 /// </summary>
 /// <remarks>
 /// Made for hundreds of thousands of waiters: arrays of plain values and no object for each. A ticket keeps its slot
-/// until the arrays are made anew; then final ones go, and the others are put in order of place. A Fenwick tree over the
-/// slots counts those who wait, so a position costs the logarithm of their number.
+/// until the arrays are made anew; then final ones go, and the others are put in order of place. A Fenwick tree over
+/// the slots counts those who wait, so a position costs the logarithm of their number.
 /// </remarks>
 internal sealed class WaitingLine
 {
@@ -157,8 +157,8 @@ internal sealed class WaitingLine
     }
 
     /// <summary>
-    /// Moves a ticket on: false, and nothing happens, when it is not known or may not move there. So news may come twice
-    /// and in any order.
+    /// Moves a ticket on: false, and nothing happens, when it is not known or may not move there. So news may come
+    /// twice and in any order.
     /// </summary>
     public bool Change(Guid id, TicketState next, long expiresMs = 0)
     {

@@ -9,8 +9,8 @@ using Floodgate.Vocabulary;
 namespace Floodgate.Checkout.Admission;
 
 /// <summary>
-/// The door: which sales need a pass, what a pass is worth, and using it up. On every node; the lines themselves live in
-/// the one process that owns them.
+/// The door: which sales need a pass, what a pass is worth, and using it up. On every node; the lines themselves live
+/// in the one process that owns them.
 /// </summary>
 public sealed class WaitingRooms
 {
@@ -63,8 +63,8 @@ public sealed class WaitingRooms
 
     /// <summary>
     /// Uses up tickets in the caller's transaction and answers those that were active and in time; of several
-    /// transactions with one ticket one gets it. Locks their rows, in one order. After the commit their places are free at
-    /// once where the rooms live, and within a second when it was another node.
+    /// transactions with one ticket one gets it. Locks their rows, in one order. After the commit their places are
+    /// free at once where the rooms live, and within a second when it was another node.
     /// </summary>
     public async ValueTask<IReadOnlySet<Guid>> UseAsync(Tx tx, IReadOnlyList<Guid> tickets)
     {
@@ -96,8 +96,8 @@ public sealed class WaitingRooms
     }
 
     /// <summary>
-    /// Reads which rooms there are. The owner loads the line of one that is new before anybody can join it. The order is
-    /// that of the places in the table.
+    /// Reads which rooms there are. The owner loads the line of one that is new before anybody can join it. The order
+    /// is that of the places in the table.
     /// </summary>
     internal async ValueTask RefreshAsync(CancellationToken cancel)
     {
@@ -132,7 +132,9 @@ public sealed class WaitingRooms
         Freed.Set();
     }
 
-    /// <summary>Ends all streams: they never end by themselves, and a server that stops waits for its requests.</summary>
+    /// <summary>
+    /// Ends all streams: they never end by themselves, and a server that stops waits for its requests.
+    /// </summary>
     internal void EndStreams()
     {
         foreach (var (_, room) in rooms)
