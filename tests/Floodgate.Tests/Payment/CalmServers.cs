@@ -17,7 +17,9 @@ public sealed class CalmServers : IAsyncDisposable
 
     internal Task<PaymentServer> OnAsync(Stored stored, PostgreSqlServer postgreSql) => servers.GetOrAdd(
         stored,
-        _ => new(() => PaymentServer.StartAsync(stored, postgreSql, "Charges:CommissionBasisPoints=250"))).Value;
+        _ => new(() => PaymentServer.StartAsync(
+            stored, postgreSql, "Charges:CommissionBasisPoints=250",
+            "Webhooks:AllowPrivateAddresses=true", "Webhooks:Ports=*"))).Value;
 
     public async ValueTask DisposeAsync()
     {
