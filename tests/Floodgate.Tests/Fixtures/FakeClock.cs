@@ -54,8 +54,8 @@ public sealed class FakeClock : TimeProvider
     }
 
     /// <summary>
-    /// Moves the clock in one step, and fires late what became due, as after a machine has slept: for days in which a loop
-    /// would nap many times.
+    /// Moves the clock in one step, and fires late what became due, as after a machine has slept: for days in which a
+    /// loop would nap many times.
     /// </summary>
     public void Jump(TimeSpan by)
     {

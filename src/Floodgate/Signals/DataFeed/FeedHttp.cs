@@ -8,8 +8,8 @@ using Floodgate.Storage.Log;
 namespace Floodgate.Signals.DataFeed;
 
 /// <summary>
-/// The facts for outside over HTTP, for readers without Kafka. A reader keeps its own offset for each partition; what it
-/// has read it can read again, so it takes each event at least once.
+/// The facts for outside over HTTP, for readers without Kafka. A reader keeps its own offset for each partition; what
+/// it has read it can read again, so it takes each event at least once.
 /// </summary>
 internal sealed class FeedHttp(EmbeddedLog log)
 {

@@ -32,8 +32,8 @@ public sealed class RankingBoard
     }
 
     /// <summary>
-    /// The products that sell fastest now, of one sale or, with null, of all; at most <see cref="ProductsMax"/>. Ties by
-    /// id. Products of which nothing was sold in the window, net of what was given back, are not in it.
+    /// The products that sell fastest now, of one sale or, with null, of all; at most <see cref="ProductsMax"/>. Ties
+    /// by id. Products of which nothing was sold in the window, net of what was given back, are not in it.
     /// </summary>
     public async ValueTask<IReadOnlyList<FastSeller>> FastAsync(Guid? saleId, int limit)
     {

@@ -7,8 +7,8 @@ using Floodgate.Vocabulary;
 namespace Floodgate.Signals.Ranking;
 
 /// <summary>
-/// Brings orders that were confirmed or cancelled to the <see cref="SoldBook"/>, and sweeps it hourly. Nothing waits for
-/// it: when it stands still, the rankings grow old and the sale goes on. Idempotent by the event's content.
+/// Brings orders that were confirmed or cancelled to the <see cref="SoldBook"/>, and sweeps it hourly. Nothing waits
+/// for it: when it stands still, the rankings grow old and the sale goes on. Idempotent by the event's content.
 /// </summary>
 internal sealed partial class RankingWorker : BackgroundService
 {
@@ -57,7 +57,9 @@ internal sealed partial class RankingWorker : BackgroundService
         var sign = e.Type switch { OrderEvents.Confirmed => 1, OrderEvents.Cancelled => -1, _ => 0 };
         if (sign == 0)
         {
-            return IsOtherVersion(e.Type) ? new(null, $"type {e.Type} is not known here; upgrade, then replay it") : default;
+            return IsOtherVersion(e.Type)
+                ? new(null, $"type {e.Type} is not known here; a newer version wrote it: replay it after the upgrade")
+                : default;
         }
 
         try

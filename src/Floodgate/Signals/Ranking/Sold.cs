@@ -23,7 +23,8 @@ public sealed record RankedProduct(Guid ProductId, Guid SaleId, string Name, Utc
 
 /// <summary>A product's place in the fast-selling ranking.</summary>
 /// <param name="Product">The product.</param>
-/// <param name="WeightedMs">Units in the window, each times the milliseconds of its minute that the window covers.</param>
+/// <param name="WeightedMs">
+/// Units in the window, each times the milliseconds of its minute that the window covers.</param>
 public sealed record FastSeller(RankedProduct Product, long WeightedMs)
 {
     /// <summary>Units in the window, rounded.</summary>
@@ -49,8 +50,8 @@ internal static class Minutes
     public static long FirstOf(long nowMs, int windowMinutes) => Of(nowMs - (windowMinutes * Ms));
 
     /// <summary>
-    /// How many of the minute's milliseconds the window covers: all, but for the oldest minute, of which the window loses
-    /// its share evenly. So a count slides out of the window instead of falling out.
+    /// How many of the minute's milliseconds the window covers: all, but for the oldest minute, of which the window
+    /// loses its share evenly. So a count slides out of the window instead of falling out.
     /// </summary>
     public static long Covered(long minute, long nowMs, int windowMinutes) =>
         Math.Clamp(((minute + 1) * Ms) - (nowMs - (windowMinutes * Ms)), 0, Ms);

@@ -35,8 +35,8 @@ internal sealed class SoldBook : IAsyncDisposable
     public Offsets? Offsets { get; set; }
 
     /// <summary>
-    /// True when it is too old to count for anything: longer ago than the log keeps events, so that a repeat of it could
-    /// not be told from it any more.
+    /// True when it is too old to count for anything: longer ago than the log keeps events, so that a repeat of it
+    /// could not be told from it any more.
     /// </summary>
     public bool IsStale(Sold sold) => sold.AtMs < UtcInstant.Now(time).Plus(-EventsKept).Ms;
 
@@ -49,9 +49,9 @@ internal sealed class SoldBook : IAsyncDisposable
         var firstMinute = FirstMinuteKept();
         var firstId = Ids.FirstOf(UtcInstant.Now(time).Plus(-EventsKept));
         await database.WriteAsync(tx => RankingSql.DeleteMinutesAsync(tx, firstMinute), cancel);
-        while (await database.WriteAsync(tx => RankingSql.DeleteEventsAsync(tx, firstId), cancel) == RankingSql.SweepMax)
+        for (var deleted = RankingSql.SweepMax; deleted == RankingSql.SweepMax;)
         {
-            cancel.ThrowIfCancellationRequested();
+            deleted = await database.WriteAsync(tx => RankingSql.DeleteEventsAsync(tx, firstId), cancel);
         }
     }
 

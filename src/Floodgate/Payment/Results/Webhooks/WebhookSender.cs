@@ -30,7 +30,11 @@ internal sealed class WebhookSender : BackgroundService
     private volatile bool hasClosed;
 
     public WebhookSender(
-        DeliveryBook book, WebhookBook webhooks, WebhookClient client, WebhooksSettings settings, WebhookSenderTools tools)
+        DeliveryBook book,
+        WebhookBook webhooks,
+        WebhookClient client,
+        WebhooksSettings settings,
+        WebhookSenderTools tools)
     {
         this.book = book;
         this.client = client;

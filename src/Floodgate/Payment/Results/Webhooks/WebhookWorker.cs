@@ -7,8 +7,8 @@ namespace Floodgate.Payment.Results.Webhooks;
 
 /// <summary>
 /// Turns results of payments and facts of orders into deliveries of those who listen. An event that concerns nobody who
-/// listens costs a look into the <see cref="EndpointCache"/>. Idempotent by the ids of deliveries. Nothing waits for it:
-/// when it stands still, webhooks are late and payments go on.
+/// listens costs a look into the <see cref="EndpointCache"/>. Idempotent by the ids of deliveries. Nothing waits for
+/// it: when it stands still, webhooks are late and payments go on.
 /// </summary>
 internal sealed class WebhookWorker : BackgroundService
 {

@@ -2,7 +2,9 @@ using System.Diagnostics.Metrics;
 
 namespace Floodgate.Payment.Results.Webhooks;
 
-/// <summary>What this module logs and counts. No URLs, secrets or bodies: a URL can carry a password of its own.</summary>
+/// <summary>
+/// What this module logs and counts. No URLs, secrets or bodies: a URL can carry a password of its own.
+/// </summary>
 internal sealed partial class WebhooksLog : IDisposable
 {
     private static readonly Meter Meter = new("Floodgate");

@@ -18,7 +18,8 @@ public sealed class WebhookRulesTests
     public void The_published_example_is_signed_as_published()
     {
         const string body = """{"test": 2432232314}""";
-        var signature = WebhookSignature.Of([Secret], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, "{\"test\": 2432232314}"u8);
+        var signature = WebhookSignature.Of(
+            [Secret], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, "{\"test\": 2432232314}"u8);
         Assert.Equal("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", signature);
 
         var received = new Received("/", "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, signature, body);
@@ -48,7 +49,8 @@ public sealed class WebhookRulesTests
     [InlineData(9, 24 * 3_600)]
     public void A_failed_try_is_followed_by_the_next_of_the_schedule(int attempts, int seconds)
     {
-        foreach (var result in new PostResult[] { new(500, null), new(302, null), new(404, null), new(null, "timed_out") })
+        PostResult[] failures = [new(500, null), new(302, null), new(404, null), new(null, "timed_out")];
+        foreach (var result in failures)
         {
             Assert.Equal(
                 new DeliveryStep(DeliveryState.Pending, 1_000 + (seconds * 1_000L)),

@@ -116,8 +116,8 @@ public sealed class When_an_endpoint_fails(PostgreSqlServer postgreSql)
         Assert.Empty(inside.All);
     }
 
-    // Goal: a name of an inner address is not called. Method: localhost, which every machine has, with a server behind it
-    // that would count a connection; the URL's form gives nothing away.
+    // Goal: a name of an inner address is not called. Method: localhost, which every machine has, with a server behind
+    // it that would count a connection; the URL's form gives nothing away.
     [Theory, OnBothDatabases]
     public async Task A_name_that_means_a_private_address_is_not_called(Stored stored)
     {
@@ -138,7 +138,8 @@ public sealed class When_an_endpoint_fails(PostgreSqlServer postgreSql)
         await using var stage = await WebhookStage.StartAsync(stored, postgreSql, Patient);
         var endpoint = await stage.AddAsync($"http://127.0.0.1:{FreePort.Next()}/");
         await stage.TellAsync();
-        await stage.UntilAsync(endpoint, DeliveryState.Pending, 1, d => d is { Attempts: 1, LastError: "not_connected" });
+        await stage.UntilAsync(
+            endpoint, DeliveryState.Pending, 1, d => d is { Attempts: 1, LastError: "not_connected" });
     }
 
     // Goal: one endpoint that hangs takes no more than its share, and holds up no other. Method: more events than its

@@ -24,10 +24,10 @@ public sealed class When_endpoints_are_kept(PostgreSqlServer postgreSql, CalmSer
 
         Assert.DoesNotContain("whsec_", (await shop.GetAsync("/v1/webhooks")).Expect(200).Text);
         Assert.DoesNotContain("whsec_", (await shop.GetAsync($"/v1/webhooks/{made.Id}")).Expect(200).Text);
-        var rotated = (await shop.SendAsync("POST", $"/v1/webhooks/{made.Id}/rotate-secret", null, "Idempotency-Key: r"))
-            .Expect(200);
+        var rotate = $"/v1/webhooks/{made.Id}/rotate-secret";
+        var rotated = (await shop.SendAsync("POST", rotate, null, "Idempotency-Key: r")).Expect(200);
         Assert.NotEqual(made.Of("secret"), rotated.Of("secret"));
-        var repeated = await shop.SendAsync("POST", $"/v1/webhooks/{made.Id}/rotate-secret", null, "Idempotency-Key: r");
+        var repeated = await shop.SendAsync("POST", rotate, null, "Idempotency-Key: r");
         Assert.Equal((true, rotated.Of("secret")), (repeated.IsReplay, repeated.Expect(200).Of("secret")));
 
         Assert.Equal(204, (await shop.SendAsync("DELETE", $"/v1/webhooks/{made.Id}")).Status);
@@ -86,7 +86,8 @@ public sealed class When_endpoints_are_kept(PostgreSqlServer postgreSql, CalmSer
     {
         var server = await calm.OnAsync(stored, postgreSql);
         var shop = await server.OpenShopAsync();
-        (await shop.SendAsync("POST", "/v1/webhooks", $$"""{"url":"{{Url}}"}""")).Refuses(400, "idempotency_key_missing");
+        (await shop.SendAsync("POST", "/v1/webhooks", $$"""{"url":"{{Url}}"}"""))
+            .Refuses(400, "idempotency_key_missing");
         (await PostAsync(shop, "ftp://x.example/", "a")).Refuses(422, "webhook_url_refused");
         (await shop.SendAsync("POST", "/v1/webhooks", $$"""{"url":"{{Url}}","events":["payment.lost"]}""",
             "Idempotency-Key: b")).Refuses(400, "invalid_field");
