@@ -251,10 +251,13 @@ internal static class ReferencePages
     private static string WhoOf(Who who) => who switch
     {
         Who.Public => "anyone",
-        Who.Merchant => "merchant",
-        Who.Admin => "operator",
         Who.User => "user (token)",
-        _ => "merchant, operator",
+        _ => string.Join(", ", new[]
+        {
+            (Who.Buyer, "buyer"),
+            (Who.MerchantKey, who.HasFlag(Who.MerchantUser) ? "merchant" : "merchant (key)"),
+            (Who.AdminKey, "operator"),
+        }.Where(one => who.HasFlag(one.Item1)).Select(one => one.Item2)),
     };
 
     private static string TypeOf(MetricKind kind) => kind switch

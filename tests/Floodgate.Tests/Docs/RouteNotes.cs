@@ -41,6 +41,17 @@ internal static class RouteNotes
             "Set it, and make it when there is none; what is left out takes its default. With `version`, at that one.",
         ["POST /v1/sales/{id}/waiting-room/pause"] = "Admit nobody; joins go on, passes stay good.",
         ["POST /v1/sales/{id}/waiting-room/resume"] = "Admit again.",
+        ["GET /v1/sales/{id}/availability"] = "What is left of each product; at most half a second old.",
+        ["GET /v1/sales/{id}/seats"] = "The rows of a product's seats (`productId`), each with its free seats as 1.",
+        ["POST /v1/orders"] =
+            "Hold a basket, and ask for its payment with `pay`; `Admission-Pass` where there is a waiting room." + Key,
+        ["GET /v1/orders"] =
+            "A buyer's own; a merchant's of a `saleId` or of one customer (`userId`); an operator's all." + Page,
+        ["GET /v1/orders/{id}"] = "An order with its lines.",
+        ["GET /v1/orders/{id}/events"] = "Server-sent events: the order now and after each change.",
+        ["POST /v1/orders/{id}/pay"] = "Ask for the payment of what is held, once." + Key,
+        ["POST /v1/orders/{id}/cancel"] =
+            "Give up what is held, or give back what was sold: all, or a merchant's part (`merchantId`).",
         ["POST /v1/users"] = "Sign up as a buyer with `email` and `password`.",
         ["GET /v1/users/me"] = "The user of the access token.",
         ["POST /v1/sessions"] = "Log in with `email` and `password`: an access token and a refresh token.",
