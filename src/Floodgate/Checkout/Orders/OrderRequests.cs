@@ -111,7 +111,7 @@ internal static class OrderRequests
             || (item.Quantity is { } asked && asked != item.Seats.Count))
         {
             return Field(
-                $"{field}.seats must name 1 to {settings.QuantityMax} seats; quantity, if it is there, is their number.");
+                $"{field}.seats must name 1 to {settings.QuantityMax} seats; quantity, if given, is their number.");
         }
         else if (item.Section is not null || item.Tier is not null)
         {

@@ -106,7 +106,7 @@ public static class PaymentEvents
                     ? new(null, complaint)
                     : new(new(refund.PaymentId, refund.OperationId), null) { Refund = refund };
             default:
-                return new(null, $"type {type} is not known here; it is a newer version's: replay it after the upgrade");
+                return new(null, $"type {type} is not known here; replay it after the upgrade");
         }
     }
 
