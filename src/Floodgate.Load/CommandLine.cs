@@ -5,6 +5,7 @@ using Floodgate.Load.Accept;
 using Floodgate.Load.Audit;
 using Floodgate.Load.Drain;
 using Floodgate.Load.Hold;
+using Floodgate.Load.Order;
 
 namespace Floodgate.Load;
 
@@ -29,6 +30,7 @@ internal static class CommandLine
             AcceptCommand.Build(around),
             DrainCommand.Build(around),
             HoldCommand.Build(around),
+            OrderCommand.Build(around),
             AuditCommand.Build(around),
         };
         var root = new Command("./floodgate") { help, load };

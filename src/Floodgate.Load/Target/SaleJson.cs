@@ -38,6 +38,7 @@ internal sealed record WireOrder(
     IReadOnlyList<WireOrderLine> Lines,
     Guid? PaymentId,
     string? Method,
+    string? FailReason,
     DateTimeOffset? ExpiresAt,
     DateTimeOffset CreatedAt,
     DateTimeOffset ChangedAt);
@@ -106,6 +107,7 @@ internal sealed record NewSaleBody(string Name, string Currency, DateTimeOffset 
 [JsonSerializable(typeof(WireProduct))]
 [JsonSerializable(typeof(ProductPage))]
 [JsonSerializable(typeof(OrderPage))]
+[JsonSerializable(typeof(WireOrder))]
 [JsonSerializable(typeof(WireAvailability))]
 [JsonSerializable(typeof(WireSeats))]
 [JsonSerializable(typeof(WireTicket))]
