@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using Floodgate.Load.Accept;
 using Floodgate.Load.Audit;
+using Floodgate.Load.Browse;
 using Floodgate.Load.Drain;
 using Floodgate.Load.Hold;
 using Floodgate.Load.Order;
@@ -31,6 +32,7 @@ internal static class CommandLine
             DrainCommand.Build(around),
             HoldCommand.Build(around),
             OrderCommand.Build(around),
+            BrowseCommand.Build(around),
             AuditCommand.Build(around),
         };
         var root = new Command("./floodgate") { help, load };

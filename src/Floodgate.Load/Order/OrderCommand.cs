@@ -48,7 +48,7 @@ internal sealed class OrderCommand
 
     private readonly Option<bool> mixed = new("--mixed")
     {
-        Description = "With declines, abandoned holds, cancellations in whole and in part, repeats and double payments.",
+        Description = "With declines, abandoned holds, cancellations whole and in part, repeats and double payments.",
     };
 
     private readonly Option<int?> wait = TargetOptions.Whole(

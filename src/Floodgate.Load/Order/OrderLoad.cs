@@ -56,7 +56,9 @@ internal sealed class OrderLoad(Session session, OrderPlan plan, OrderDesk desk,
             : $"open loop, {plan.RatePerSecond}/s for {plan.Seconds} s, {plan.WaitRate}/s of them wait for the end");
         var start = session.Time.GetTimestamp();
         var watch = new SecondsWatch(session, lanes);
-        var main = plan.Closed ? ClosedAsync(lanes, cancel) : OpenAsync(lanes, plan.RatePerSecond - plan.WaitRate, cancel);
+        var main = plan.Closed
+            ? ClosedAsync(lanes, cancel)
+            : OpenAsync(lanes, plan.RatePerSecond - plan.WaitRate, cancel);
         var waits = waiting is null ? Task.CompletedTask
             : plan.Closed ? WaitClosedAsync(waiting, main, cancel)
             : OpenAsync(waiting, plan.WaitRate, cancel);
@@ -78,7 +80,10 @@ internal sealed class OrderLoad(Session session, OrderPlan plan, OrderDesk desk,
     }
 
     private Task WaitClosedAsync(Lanes lanes, Task main, CancellationToken cancel) => ClosedLoop.RunAsync(
-        lanes, new ClosedPlan(long.MaxValue, TimeSpan.MaxValue) { Done = () => main.IsCompleted }, session.Time, cancel);
+        lanes,
+        new ClosedPlan(long.MaxValue, TimeSpan.MaxValue) { Done = () => main.IsCompleted },
+        session.Time,
+        cancel);
 
     private async Task<LoadFacts> OpenAsync(Lanes lanes, int rate, CancellationToken cancel)
     {

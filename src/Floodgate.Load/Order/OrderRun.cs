@@ -20,7 +20,7 @@ internal sealed class OrderRun(Session session, OrderPlan plan)
     {
         var stage = await OrderStage.BuildAsync(session, plan, cancel);
         var desk = new OrderDesk(plan, stage, new OfferBook());
-        var comeBacks = new ComeBacks(session, desk);
+        using var comeBacks = new ComeBacks(session, desk);
         desk.ComesBack = comeBacks.Add;
         var noOp = new NoOpYardstick(session, plan.NoOpSeconds);
         var before = await noOp.MeasureAsync("before", cancel);
@@ -67,7 +67,8 @@ internal sealed class OrderRun(Session session, OrderPlan plan)
     private IEnumerable<Figure> Figures(OrderLoadFacts done, double perSecond, ComeBacks comeBacks)
     {
         yield return new Figure(Group, FigureNames.FinalPerSecond, perSecond, FigureUnit.PerSecond);
-        yield return new Figure(Group, "from the first order until all are final", done.FinalSeconds, FigureUnit.Seconds);
+        yield return new Figure(
+            Group, "from the first order until all are final", done.FinalSeconds, FigureUnit.Seconds);
         if (done.Waits is { } waits)
         {
             yield return new Figure(Group, "orders whose buyer waited for the end", waits.Offered, FigureUnit.Count);
@@ -103,8 +104,9 @@ internal sealed class OrderRun(Session session, OrderPlan plan)
 
         if (plan.Mixed)
         {
-            yield return "Mixed: of 20 orders one has no cover, one is abandoned, one cancelled, one paid twice at once,"
-                + " one a repeat, one cancelled in part; the provider declines 3 % of what goes through the gateway.";
+            yield return "Mixed: of 20 orders one has no cover, one is abandoned, one cancelled, one paid twice"
+                + " at once, one a repeat, one cancelled in part; the provider declines 3 % of what goes"
+                + " through the gateway.";
         }
     }
 

@@ -8,8 +8,9 @@ namespace Floodgate.Load.Order;
 internal sealed record PlatformUser(Guid Id, string Token);
 
 /// <summary>
-/// What the orders of a run meet: the sale, the seller and the buyers. A mixed run has two merchants of its own, because
-/// a part of an order can only be given back when another part stays, and users of the platform, because only they may
+/// What the orders of a run meet: the sale, the seller and the buyers. A mixed run has two merchants of its own,
+/// because a part of an order can only be given back when another part stays, and users of the platform,
+/// because only they may
 /// buy of several merchants at once.
 /// </summary>
 internal sealed record OrderStage(

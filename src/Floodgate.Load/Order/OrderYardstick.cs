@@ -82,8 +82,9 @@ internal sealed class OrderYardstick(ScratchDatabase scratch, OrderPlan plan)
         await using (var paid = await connection.BeginTransactionAsync(cancel))
         {
             await RunAsync(
-                connection, $"update {schema}.wallet set balance = balance - $2 where id = $1 and balance >= $2", cancel,
-                buyer, price);
+                connection,
+                $"update {schema}.wallet set balance = balance - $2 where id = $1 and balance >= $2",
+                cancel, buyer, price);
             var payment = (Guid)(await RunAsync(
                 connection,
                 $"insert into {schema}.payment values (gen_random_uuid(), $1, 'CAPTURED', $2) returning id",

@@ -58,7 +58,7 @@ internal sealed class SaleApi(ApiClient client)
         var body = $"{{\"email\":\"{email}\",\"password\":\"{password}\"}}";
         var user = await client.PostAsync(new ApiPost("/v1/users", body), SaleJson.Default.WireUser, cancel);
         var session = await client.PostAsync(new ApiPost("/v1/sessions", body), SaleJson.Default.WireSession, cancel);
-        return (user.Id, session.AccessToken);
+        return (user.UserId, session.AccessToken);
     }
 
     /// <summary>The waiting room of a sale.</summary>

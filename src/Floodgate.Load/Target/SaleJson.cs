@@ -60,7 +60,7 @@ internal sealed record WireWaitingRoom(
     bool Enabled, bool Paused, int ActiveMax, int PassSeconds, double RatePerSecondMin, double RatePerSecondMax);
 
 /// <summary>Who was signed up.</summary>
-internal sealed record WireUser(Guid Id);
+internal sealed record WireUser(Guid UserId);
 
 /// <summary>An access token.</summary>
 internal sealed record WireSession(string AccessToken);
