@@ -3,8 +3,10 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using Floodgate.Load.Accept;
 using Floodgate.Load.Audit;
+using Floodgate.Load.Browse;
 using Floodgate.Load.Drain;
 using Floodgate.Load.Hold;
+using Floodgate.Load.Order;
 
 namespace Floodgate.Load;
 
@@ -29,6 +31,8 @@ internal static class CommandLine
             AcceptCommand.Build(around),
             DrainCommand.Build(around),
             HoldCommand.Build(around),
+            OrderCommand.Build(around),
+            BrowseCommand.Build(around),
             AuditCommand.Build(around),
         };
         var root = new Command("./floodgate") { help, load };

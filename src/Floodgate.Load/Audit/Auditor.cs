@@ -85,6 +85,11 @@ internal static class Auditor
             }
         }
 
+        if (sale is not null)
+        {
+            scope.Sale!.Read?.Invoke(sale);
+        }
+
         var invariants = await api.InvariantsAsync(cancel);
         var checks = new AuditChecks(book);
         var saleChecks = sale is null ? null : new SaleChecks(sale, book, scope.Sale!);

@@ -18,6 +18,9 @@ internal sealed record SaleScope(IReadOnlyList<Guid>? SaleIds, IReadOnlyList<Off
     /// <summary>Every sale on the server, whoever made it.</summary>
     public static SaleScope WholeServer { get; } = new(null, []);
 
+    /// <summary>Gets the orders once they are read, for figures of the run's own.</summary>
+    public Action<SaleBook>? Read { get; init; }
+
     /// <summary>Numbers of offers that repeated an earlier one's key, and that one's number.</summary>
     public IReadOnlyList<(int Repeat, int First)> Repeats { get; init; } = [];
 }

@@ -39,12 +39,13 @@ internal sealed class SaleApi(ApiClient client)
 
     /// <summary>Puts money into the wallet of a customer of the merchant, through the gateway.</summary>
     public Task<WireNothing> TopUpAsync(
-        string userId, long amountMinor, string idempotencyKey, CancellationToken cancel) => client.PostAsync(
+        string merchantKey, string userId, long amountMinor, string idempotencyKey, CancellationToken cancel) =>
+        client.PostAsync(
             new ApiPost(
                 $"/v1/wallets/{userId}/top-ups",
                 $"{{\"amount\":{{\"amount\":{amountMinor},\"currency\":\"{Traffic.Workload.Currency}\"}}}}")
             {
-                Key = client.Address.MerchantKey,
+                Key = merchantKey,
                 IdempotencyKey = idempotencyKey,
             },
             SaleJson.Default.WireNothing,
@@ -57,7 +58,7 @@ internal sealed class SaleApi(ApiClient client)
         var body = $"{{\"email\":\"{email}\",\"password\":\"{password}\"}}";
         var user = await client.PostAsync(new ApiPost("/v1/users", body), SaleJson.Default.WireUser, cancel);
         var session = await client.PostAsync(new ApiPost("/v1/sessions", body), SaleJson.Default.WireSession, cancel);
-        return (user.Id, session.AccessToken);
+        return (user.UserId, session.AccessToken);
     }
 
     /// <summary>The waiting room of a sale.</summary>
@@ -84,6 +85,10 @@ internal sealed class SaleApi(ApiClient client)
     /// <summary>One ticket.</summary>
     public Task<WireTicket> TicketAsync(Guid ticket, CancellationToken cancel) =>
         client.GetAsync($"/v1/queue/{ticket}", SaleJson.Default.WireTicket, cancel);
+
+    /// <summary>One order.</summary>
+    public Task<WireOrder> OrderAsync(Guid order, CancellationToken cancel) =>
+        client.GetAsync($"/v1/orders/{order}", SaleJson.Default.WireOrder, cancel);
 
     /// <summary>What is left of a sale; at most half a second old.</summary>
     public Task<WireAvailability> AvailabilityAsync(Guid saleId, CancellationToken cancel) =>

@@ -38,6 +38,7 @@ internal sealed record WireOrder(
     IReadOnlyList<WireOrderLine> Lines,
     Guid? PaymentId,
     string? Method,
+    string? FailReason,
     DateTimeOffset? ExpiresAt,
     DateTimeOffset CreatedAt,
     DateTimeOffset ChangedAt);
@@ -59,7 +60,7 @@ internal sealed record WireWaitingRoom(
     bool Enabled, bool Paused, int ActiveMax, int PassSeconds, double RatePerSecondMin, double RatePerSecondMax);
 
 /// <summary>Who was signed up.</summary>
-internal sealed record WireUser(Guid Id);
+internal sealed record WireUser(Guid UserId);
 
 /// <summary>An access token.</summary>
 internal sealed record WireSession(string AccessToken);
@@ -106,6 +107,7 @@ internal sealed record NewSaleBody(string Name, string Currency, DateTimeOffset 
 [JsonSerializable(typeof(WireProduct))]
 [JsonSerializable(typeof(ProductPage))]
 [JsonSerializable(typeof(OrderPage))]
+[JsonSerializable(typeof(WireOrder))]
 [JsonSerializable(typeof(WireAvailability))]
 [JsonSerializable(typeof(WireSeats))]
 [JsonSerializable(typeof(WireTicket))]

@@ -78,7 +78,8 @@ internal sealed class SaleSetup(Session session)
     /// <summary>
     /// Fills the wallets of buyers 0 to <paramref name="count"/> - 1 of this run, and waits until the money is there.
     /// </summary>
-    public async Task FillWalletsAsync(int count, long amountMinor, CancellationToken cancel)
+    public async Task FillWalletsAsync(
+        int count, long amountMinor, string merchantKey, CancellationToken cancel)
     {
         session.Tell($"filling {count} wallets with {amountMinor} each");
         await Parallel.ForAsync(
@@ -86,7 +87,7 @@ internal sealed class SaleSetup(Session session)
             count,
             new ParallelOptions { MaxDegreeOfParallelism = 4 * CreatesAtOnce, CancellationToken = cancel },
             async (i, stop) => await api.TopUpAsync(
-                Buyers.NameOf(session.RunId, i), amountMinor, $"{session.RunId}-top-up-{i}", stop));
+                merchantKey, Buyers.NameOf(session.RunId, i), amountMinor, $"{session.RunId}-top-up-{i}", stop));
         var settled = await BacklogWatch.UntilFinalAsync(session, TimeSpan.FromMinutes(2), null, cancel);
         if (!settled.Completed)
         {

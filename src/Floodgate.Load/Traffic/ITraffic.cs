@@ -26,7 +26,7 @@ internal interface ITraffic
 internal abstract class BookedTraffic(OfferBook book) : ITraffic
 {
     /// <summary>Refusals by code.</summary>
-    public RefusalCodes Codes { get; } = new();
+    public RefusalCodes Codes { get; init; } = new();
 
     /// <summary>What became of each.</summary>
     public OfferBook Book => book;

@@ -104,6 +104,8 @@ internal sealed class FakeServer : IAsyncDisposable
         app.MapGet("/v1/payments", (int limit, string? starting_after) => Page(payments, limit, starting_after));
         app.MapGet("/v1/ops/provider/statement", (int limit, string? starting_after) =>
             Page(statement, limit, starting_after));
+        app.MapGet("/v1/sales", (int limit, string? starting_after) => Page([], limit, starting_after));
+        app.MapGet("/v1/orders", (int limit, string? starting_after) => Page([], limit, starting_after));
         app.MapGet("/v1/ops/lag", () => Json(Lag()));
         app.MapPost("/v1/ops/processing/pause", () => SetPaused(true));
         app.MapPost("/v1/ops/processing/resume", () => SetPaused(false));
