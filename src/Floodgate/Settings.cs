@@ -165,7 +165,7 @@ public sealed record Settings(
             AccessSettings.Read(source, server.IsDemo),
             IdentitySettings.Read(source),
             RateLimitSettings.Read(source),
-            CatalogSettings.Read(source),
+            CatalogSettings.Read(source, server.IsDemo),
             AdmissionSettings.Read(source, server.ConnectionsMax),
             OrdersSettings.Read(source),
             ChargesSettings.Read(source, JournalBeside(database)),

@@ -99,6 +99,8 @@ internal static class RouteNotes
         ["POST /v1/ops/processing/pause"] = "Take up no more work; what is in work is finished.",
         ["POST /v1/ops/processing/resume"] = "Take up work again.",
         ["POST /v1/ops/no-op"] = "Reads a payment's body and does nothing: the yardstick of the load tool.",
+        ["GET /v1/ops/no-op"] =
+            "Answers as much as a page of 40 products from nowhere: the yardstick of catalogue reads.",
         ["GET /health/live"] = "200 while the process answers.",
         ["GET /health/ready"] = "200 when it should get traffic, else 503 with all that is missing.",
         ["GET /metrics"] = "[Metrics](metrics.md) as Prometheus text.",

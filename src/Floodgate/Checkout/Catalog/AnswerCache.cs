@@ -2,6 +2,32 @@ using System.Collections.Concurrent;
 
 namespace Floodgate.Checkout.Catalog;
 
+/// <summary>What an answer is about.</summary>
+internal enum AnswerKind
+{
+    /// <summary>A page of sales.</summary>
+    Sales,
+
+    /// <summary>A sale.</summary>
+    Sale,
+
+    /// <summary>A page of all products.</summary>
+    Products,
+
+    /// <summary>A page of a sale's products.</summary>
+    ProductsOfSale,
+
+    /// <summary>A product.</summary>
+    Product,
+}
+
+/// <summary>Names an answer. A struct, so that a look-up allocates nothing.</summary>
+/// <param name="Kind">What it is about.</param>
+/// <param name="Id">Of the sale or product; empty for pages of all.</param>
+/// <param name="Limit">How many a page has at most; 0 for one thing.</param>
+/// <param name="After">The last id of the page before.</param>
+internal readonly record struct AnswerKey(AnswerKind Kind, Guid Id, int Limit = 0, Guid After = default);
+
 /// <summary>
 /// Look-aside cache of rendered answers. What is fresh is given; what is older is given and renewed behind; what is
 /// older than the bound is waited for. One load at a time for each key, however many ask. A change evicts everything:
@@ -13,7 +39,7 @@ namespace Floodgate.Checkout.Catalog;
 /// </remarks>
 internal sealed class AnswerCache(CatalogSettings settings, TimeProvider time)
 {
-    private readonly ConcurrentDictionary<string, Entry> entries = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<AnswerKey, Entry> entries = new();
     private long generation;
 
     /// <summary>Answers given from memory, and loads, since the start.</summary>
@@ -26,7 +52,7 @@ internal sealed class AnswerCache(CatalogSettings settings, TimeProvider time)
     /// The answer of a key: from memory, or from <paramref name="load"/>, which is not cancelled when one who waits
     /// goes away. Null is an answer too: there is no such thing.
     /// </summary>
-    public ValueTask<byte[]?> GetAsync(string key, Func<Task<byte[]?>> load)
+    public ValueTask<byte[]?> GetAsync(AnswerKey key, Func<AnswerKey, Task<byte[]?>> load)
     {
         var entry = entries.GetOrAdd(key, static _ => new Entry());
         var kept = Volatile.Read(ref entry.Kept);
@@ -36,6 +62,7 @@ internal sealed class AnswerCache(CatalogSettings settings, TimeProvider time)
             if (ageMs < settings.StaleMsMax)
             {
                 Interlocked.Increment(ref hits);
+                CatalogLog.Hit();
                 if (ageMs >= settings.FreshMs)
                 {
                     _ = LoadAsync(key, entry, load); // Its error is told to whoever finds nothing kept.
@@ -51,7 +78,7 @@ internal sealed class AnswerCache(CatalogSettings settings, TimeProvider time)
     /// <summary>Forgets everything: after the commit of a change, or when another node tells of one.</summary>
     public void Evict() => Interlocked.Increment(ref generation);
 
-    private Task<byte[]?> LoadAsync(string key, Entry entry, Func<Task<byte[]?>> load)
+    private Task<byte[]?> LoadAsync(AnswerKey key, Entry entry, Func<AnswerKey, Task<byte[]?>> load)
     {
         lock (entry)
         {
@@ -66,13 +93,15 @@ internal sealed class AnswerCache(CatalogSettings settings, TimeProvider time)
         }
     }
 
-    private async Task<byte[]?> LoadOnceAsync(string key, Entry entry, long begunAt, Func<Task<byte[]?>> load)
+    private async Task<byte[]?> LoadOnceAsync(
+        AnswerKey key, Entry entry, long begunAt, Func<AnswerKey, Task<byte[]?>> load)
     {
         try
         {
             Interlocked.Increment(ref loads);
+            CatalogLog.Loaded();
             var loadedAt = time.GetTimestamp(); // From before the read: the answer is at least that old.
-            var answer = await load();
+            var answer = await load(key);
             Volatile.Write(ref entry.Kept, new Kept(answer, loadedAt, begunAt));
             MakeRoom(key);
             return answer;
@@ -90,7 +119,7 @@ internal sealed class AnswerCache(CatalogSettings settings, TimeProvider time)
     }
 
     // Rare: ids that nobody has asked for in a while go, in one sweep that leaves room for a tenth.
-    private void MakeRoom(string newest)
+    private void MakeRoom(AnswerKey newest)
     {
         if (entries.Count <= settings.AnswersMax)
         {

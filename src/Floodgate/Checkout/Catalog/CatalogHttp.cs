@@ -25,14 +25,18 @@ internal static class CatalogProblems
 internal sealed class CatalogHttp
 {
     private const int PageMax = 1_000;
+    private const int YardstickProducts = 40;
 
     private readonly CatalogBook book;
     private readonly AnswerCache cache;
+    private readonly CatalogSettings settings;
     private readonly TimeProvider time;
+    private readonly Func<AnswerKey, Task<byte[]?>> read; // Made once, not for each request.
+    private readonly byte[] nothing = MakeNothing();
 
-    public CatalogHttp(CatalogBook book, AnswerCache cache, TimeProvider time)
+    public CatalogHttp(CatalogBook book, AnswerCache cache, CatalogSettings settings, TimeProvider time)
     {
-        (this.book, this.cache, this.time) = (book, cache, time);
+        (this.book, this.cache, this.settings, this.time, read) = (book, cache, settings, time, ReadAsync);
         book.Changed += _ => cache.Evict();
     }
 
@@ -49,17 +53,14 @@ internal sealed class CatalogHttp
         routes.Map("POST", "/v1/products", Who.MerchantOrAdmin, CreateProductAsync);
         routes.Map("PUT", "/v1/products/{id}", Who.MerchantOrAdmin, ChangeProductAsync);
         routes.Map("DELETE", "/v1/products/{id}", Who.MerchantOrAdmin, WithdrawAsync);
+        routes.MapDemoOnly("GET", "/v1/ops/no-op", Who.Public, DoNothingAsync);
     }
 
     private async Task ListSalesAsync(HttpContext context, Caller caller)
     {
         if (await Paging.ReadAsync(context, PageMax) is { } page)
         {
-            await WriteCachedAsync(context, $"sales {page.Limit} {page.After}", async () =>
-            {
-                var sales = await book.SalesAsync(page.After, page.Limit + 1, default);
-                return Page(sales, page.Limit, (json, sale) => CatalogJson.Write(json, (sale, UtcInstant.Now(time))));
-            });
+            await WriteAsync(context, new(AnswerKind.Sales, Guid.Empty, page.Limit, page.After));
         }
     }
 
@@ -67,33 +68,26 @@ internal sealed class CatalogHttp
     {
         if (await ReadIdAsync(context) is { } id)
         {
-            await WriteCachedAsync(context, $"sale {id}", async () => await book.FindSaleAsync(id, default) is { } sale
-                ? Answer.Render((sale, UtcInstant.Now(time)), CatalogJson.Write).ToArray()
-                : null);
+            await WriteAsync(context, new(AnswerKind.Sale, id));
         }
     }
 
     private async Task ListProductsAsync(HttpContext context, Caller caller)
     {
-        Guid? saleId = null;
+        var (kind, sale) = (AnswerKind.Products, Guid.Empty);
         if (context.Request.Query.TryGetValue("saleId", out var text))
         {
-            if (!Guid.TryParseExact(text, "D", out var id))
+            kind = AnswerKind.ProductsOfSale;
+            if (!Guid.TryParseExact(text, "D", out sale))
             {
                 await Problem.WriteAsync(context, Problems.InvalidParameter, "saleId must be the id of a sale.");
                 return;
             }
-
-            saleId = id;
         }
 
         if (await Paging.ReadAsync(context, PageMax) is { } page)
         {
-            await WriteCachedAsync(context, $"products {saleId} {page.Limit} {page.After}", async () =>
-            {
-                var products = await book.ProductsAsync(saleId, page.After, page.Limit + 1, default);
-                return Page(products, page.Limit, CatalogJson.Write);
-            });
+            await WriteAsync(context, new(kind, sale, page.Limit, page.After));
         }
     }
 
@@ -101,10 +95,7 @@ internal sealed class CatalogHttp
     {
         if (await ReadIdAsync(context) is { } id)
         {
-            await WriteCachedAsync(context, $"product {id}", async () =>
-                await book.FindAsync(id, default) is { } product
-                    ? Answer.Render(product, CatalogJson.Write).ToArray()
-                    : null);
+            await WriteAsync(context, new(AnswerKind.Product, id));
         }
     }
 
@@ -279,17 +270,47 @@ internal sealed class CatalogHttp
             context, Problems.NotFound, "There is no such sale or product, or it is another merchant's."),
     };
 
-    private async Task WriteCachedAsync(HttpContext context, string key, Func<Task<byte[]?>> load)
+    private async Task WriteAsync(HttpContext context, AnswerKey key)
     {
-        if (await cache.GetAsync(key, load) is not { } json)
-        {
-            await Problem.WriteAsync(context, Problems.NotFound, "There is no such sale or product. Check the id.");
-            return;
-        }
+        var answer = settings.TakesNoCache && context.Request.Headers.CacheControl == "no-cache"
+            ? await ReadAsync(key)
+            : await cache.GetAsync(key, read);
+        await (answer is null
+            ? Problem.WriteAsync(context, Problems.NotFound, "There is no such sale or product. Check the id.")
+            : Answer.WriteAsync(context, answer));
+    }
 
-        context.Response.ContentType = "application/json";
-        context.Response.ContentLength = json.Length;
-        await context.Response.BodyWriter.WriteAsync(json, context.RequestAborted);
+    private async Task<byte[]?> ReadAsync(AnswerKey key)
+    {
+        switch (key.Kind)
+        {
+            case AnswerKind.Sales:
+                var sales = await book.SalesAsync(key.After, key.Limit + 1, default);
+                return Page(sales, key.Limit, (json, sale) => CatalogJson.Write(json, (sale, UtcInstant.Now(time))));
+            case AnswerKind.Sale:
+                return await book.FindSaleAsync(key.Id, default) is { } found
+                    ? Answer.Render((found, UtcInstant.Now(time)), CatalogJson.Write).ToArray()
+                    : null;
+            case AnswerKind.Product:
+                return await book.FindAsync(key.Id, default) is { } product
+                    ? Answer.Render(product, CatalogJson.Write).ToArray()
+                    : null;
+            default:
+                Guid? ofSale = key.Kind == AnswerKind.ProductsOfSale ? key.Id : null;
+                var products = await book.ProductsAsync(ofSale, key.After, key.Limit + 1, default);
+                return Page(products, key.Limit, CatalogJson.Write);
+        }
+    }
+
+    private Task DoNothingAsync(HttpContext context, Caller caller) => Answer.WriteAsync(context, nothing);
+
+    // As large as a page of 40 products.
+    private static byte[] MakeNothing()
+    {
+        var terms = new ProductTerms("Product 0000", [new("standard", 15_000)], 4, "standard");
+        var product = new Product(
+            Guid.Empty, Guid.Empty, Guid.Empty.ToString(), ProductKind.Stock, 1_000, terms, IsWithdrawn: false, 1);
+        return Page([.. Enumerable.Repeat(product, YardstickProducts)], YardstickProducts, CatalogJson.Write);
     }
 
     private static byte[] Page<T>(List<T> items, int limit, Action<Utf8JsonWriter, T> write) =>

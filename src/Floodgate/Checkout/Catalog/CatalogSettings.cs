@@ -9,10 +9,14 @@ namespace Floodgate.Checkout.Catalog;
 /// No answer is older than this, also when nobody told this node of a change, or the database is away (100 to 600,000
 /// ms; default 2,000). At least <paramref name="FreshMs"/>.</param>
 /// <param name="AnswersMax">Answers kept; the oldest go first (10 to 1,000,000; default 10,000).</param>
-public sealed record CatalogSettings(int FreshMs = 500, int StaleMsMax = 2_000, int AnswersMax = 10_000)
+/// <param name="TakesNoCache">
+/// Whether a request with <c>Cache-Control: no-cache</c> goes past the memory: demo mode only, because anybody could
+/// keep the database busy with it.</param>
+public sealed record CatalogSettings(
+    int FreshMs = 500, int StaleMsMax = 2_000, int AnswersMax = 10_000, bool TakesNoCache = false)
 {
     /// <summary>Reads the settings under <c>Catalog:</c>.</summary>
-    public static CatalogSettings Read(SettingsSource source)
+    public static CatalogSettings Read(SettingsSource source, bool isDemo)
     {
         var settings = new CatalogSettings(
             source.Int("Catalog:FreshMs", 500, 10, 60_000, "ms",
@@ -20,7 +24,8 @@ public sealed record CatalogSettings(int FreshMs = 500, int StaleMsMax = 2_000, 
             source.Int("Catalog:StaleMsMax", 2_000, 100, 600_000, "ms",
                 "No answer of the catalogue is older than this."),
             source.Int("Catalog:AnswersMax", 10_000, 10, 1_000_000, "answers",
-                "Answers of the catalogue kept in memory."));
+                "Answers of the catalogue kept in memory."),
+            isDemo);
         if (settings.FreshMs > settings.StaleMsMax)
         {
             source.Refuse("Catalog:FreshMs", "which is more than Catalog:StaleMsMax; make it smaller.");

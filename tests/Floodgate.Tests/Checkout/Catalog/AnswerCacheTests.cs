@@ -108,19 +108,22 @@ public sealed class AnswerCacheTests
         for (var i = 0; i < 100; i++)
         {
             clock.Advance(TimeSpan.FromMilliseconds(1));
-            await cache.GetAsync($"key {i}", () => LoadAsync(Task.FromResult<byte[]?>([1])));
+            await cache.GetAsync(KeyOf(i), _ => LoadAsync(Task.FromResult<byte[]?>([1])));
         }
 
         var before = loads;
-        await cache.GetAsync("key 99", () => LoadAsync(Task.FromResult<byte[]?>([1])));
+        await cache.GetAsync(KeyOf(99), _ => LoadAsync(Task.FromResult<byte[]?>([1])));
         Assert.Equal(before, loads);
-        await cache.GetAsync("key 0", () => LoadAsync(Task.FromResult<byte[]?>([1])));
+        await cache.GetAsync(KeyOf(0), _ => LoadAsync(Task.FromResult<byte[]?>([1])));
         Assert.Equal(before + 1, loads);
     }
 
+    private static AnswerKey KeyOf(int n) => new(AnswerKind.Products, Guid.Empty, n + 1);
+
     private Task<byte[]?> GetAsync(byte answer) => GetAsync(() => Task.FromResult<byte[]?>([answer]));
 
-    private Task<byte[]?> GetAsync(Func<Task<byte[]?>> load) => cache.GetAsync("key", () => LoadAsync(load())).AsTask();
+    private Task<byte[]?> GetAsync(Func<Task<byte[]?>> load) =>
+        cache.GetAsync(KeyOf(0), _ => LoadAsync(load())).AsTask();
 
     private Task<byte[]?> LoadAsync(Task<byte[]?> answer)
     {
