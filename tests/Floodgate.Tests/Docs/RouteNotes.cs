@@ -29,6 +29,17 @@ internal static class RouteNotes
         ["POST /v1/products"] = "Make a product: `stock` and `price`, or `tiers` and rows of `seats`." + Key,
         ["PUT /v1/products/{id}"] = "Change name, prices or limit at the `version` it was read.",
         ["DELETE /v1/products/{id}"] = "Take a product out of the sale, at `?version=`.",
+        ["POST /v1/sales/{id}/queue"] =
+            "Join the waiting room: 201 with a new ticket, 200 with the live one there is. Keys name a `userId`.",
+        ["GET /v1/queue/{ticket}"] = "A ticket: position, wait, pass. Whoever knows its id may ask; `pollAfterMs` says when.",
+        ["GET /v1/queue/{ticket}/events"] =
+            "Server-sent events: the ticket now, after each change and every 5 s, until its last state.",
+        ["DELETE /v1/queue/{ticket}"] = "Leave; the place is free at once. A repeat changes nothing.",
+        ["GET /v1/sales/{id}/waiting-room"] = "The sale's waiting room with its figures.",
+        ["PUT /v1/sales/{id}/waiting-room"] =
+            "Set it, and make it when there is none; what is left out takes its default. With `version`, at that one.",
+        ["POST /v1/sales/{id}/waiting-room/pause"] = "Admit nobody; joins go on, passes stay good.",
+        ["POST /v1/sales/{id}/waiting-room/resume"] = "Admit again.",
         ["POST /v1/users"] = "Sign up as a buyer with `email` and `password`.",
         ["GET /v1/users/me"] = "The user of the access token.",
         ["POST /v1/sessions"] = "Log in with `email` and `password`: an access token and a refresh token.",

@@ -10,7 +10,7 @@ namespace Floodgate.Checkout.Admission;
 /// How long a join tries an unavailable database before it answers 503 (0 to 60,000; default 2,000).</param>
 /// <param name="StreamsMax">Event streams open at once (1 to 1,000,000; default 100,000).</param>
 /// <param name="AbandonedSeconds">
-/// Who waits and was not heard of for so long leaves the line (10 to 86,400; default 120). Clients poll at least three
+/// Who waits and was not heard of for so long leaves the line (3 to 86,400; default 120). Clients poll at least three
 /// times as often.</param>
 /// <param name="EndedKeptSeconds">
 /// How long tickets are kept after their sale has ended (0 to 2,592,000; default 3,600).</param>
@@ -62,7 +62,7 @@ public sealed record AdmissionSettings(
                 "How long a join tries an unavailable database."),
             source.Int("Admission:StreamsMax", 100_000, 1, 1_000_000, "streams",
                 "Event streams of tickets open at once; each is a connection."),
-            source.Int("Admission:AbandonedSeconds", 120, 10, 86_400, "s",
+            source.Int("Admission:AbandonedSeconds", 120, 3, 86_400, "s",
                 "Who waits and was not heard of for so long leaves the line."),
             source.Int("Admission:EndedKeptSeconds", 3_600, 0, 2_592_000, "s",
                 "How long tickets are kept after their sale has ended."),

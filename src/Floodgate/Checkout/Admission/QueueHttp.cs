@@ -181,7 +181,7 @@ internal sealed class QueueHttp(
         try
         {
             using var left = cancel.UnsafeRegister(static one => ((TicketListener)one!).Ring(), listener);
-            while (await PushAsync(context, ticket) && !room.IsClosed)
+            while (!room.IsClosed && await PushAsync(context, ticket))
             {
                 await listener.WaitAsync();
                 cancel.ThrowIfCancellationRequested();

@@ -135,8 +135,8 @@ internal sealed class Room
     /// <summary>The place of somebody who joins now. Only the loop that writes joins asks.</summary>
     public long NextPlace(UtcInstant now)
     {
-        // Once it has opened the line stays one, also when somebody moves the opening: nobody draws a place before it.
-        if (!hasOpened && now.Ms < terms.OpensMs)
+        // Who comes after the opening never gets a place before those who wait.
+        if (!HasOpened(now))
         {
             return Places.Draw(random);
         }
@@ -259,12 +259,11 @@ internal sealed class Room
     }
 
     /// <summary>
-    /// Who is to be admitted now: the sale is open. The order is fixed from the first call on. They are admitted when
+    /// Who is to be admitted now: the sale is open. They are admitted when
     /// <see cref="Change"/> says so, and offered again when it does not.
     /// </summary>
     public List<Guid> Next(PaymentHealth health)
     {
-        hasOpened = true;
         lock (gate)
         {
             var elapsed = time.GetElapsedTime(turnedAt);
@@ -302,20 +301,25 @@ internal sealed class Room
 
     private TicketView ViewOf_NeedsLock(Waiter waiter)
     {
-        var (now, left, isWaiting) = (terms, stock.Left, waiter.State == TicketState.Waiting);
-        var position = isWaiting && hasOpened ? line.PositionOf(waiter.Id) : 0;
-        var isStanding = now.Rules.IsPaused || AdmissionRate.IsSoldOut(left);
+        var now = UtcInstant.Now(time);
+        var (shown, left, isWaiting) = (terms, stock.Left, waiter.State == TicketState.Waiting);
+        var isInLine = HasOpened(now);
+        var position = isWaiting && isInLine ? line.PositionOf(waiter.Id) : 0;
+        var isStanding = shown.Rules.IsPaused || AdmissionRate.IsSoldOut(left);
         return new(
             waiter,
-            now,
+            shown,
             line.BuyerOf(waiter.Id)!,
             position,
-            isWaiting && !hasOpened ? line.Waiting : null,
-            position == 0 || isStanding ? null : pace.SecondsFor(position - 1, line.Active >= now.Rules.ActiveMax),
-            now.StateAt(UtcInstant.Now(time)),
+            isWaiting && !isInLine ? line.Waiting : null,
+            position == 0 || isStanding ? null : pace.SecondsFor(position - 1, line.Active >= shown.Rules.ActiveMax),
+            shown.StateAt(now),
             AdmissionRate.IsSoldOut(left),
             left);
     }
+
+    // From then on it stays a line, also when somebody moves the opening.
+    private bool HasOpened(UtcInstant now) => hasOpened || (hasOpened = now.Ms >= terms.OpensMs);
 
     // Counted from a clock that nobody sets.
     private int SecondsNow() => (int)(time.GetTimestamp() / time.TimestampFrequency);

@@ -18,9 +18,9 @@ internal readonly record struct Waiter(Guid Id, TicketState State, long ExpiresM
 /// </remarks>
 internal sealed class WaitingLine
 {
-    private const int SlotsMin = 1_024;
     private const int BuyerBytesMax = 1_024;
 
+    private readonly int slotsMin;
     private readonly Dictionary<Guid, long> active = [];
     private Slot[] slots = [];
     private byte[] buyers = [];
@@ -33,7 +33,12 @@ internal sealed class WaitingLine
     private bool isInOrder = true;
 
     /// <summary>An empty line.</summary>
-    public WaitingLine() => MakeRoom();
+    /// <param name="slotsMin">How many tickets there is room for at the least.</param>
+    public WaitingLine(int slotsMin = 1_024)
+    {
+        this.slotsMin = slotsMin;
+        MakeRoom();
+    }
 
     /// <summary>Tickets in line.</summary>
     public int Waiting { get; private set; }
@@ -307,10 +312,10 @@ internal sealed class WaitingLine
         }
 
         var length = live.Sum(slot => before[slot].BuyerLength);
-        var room = Math.Max(SlotsMin, live.Length + (live.Length / 2));
+        var room = Math.Max(slotsMin, live.Length + (live.Length / 2));
         slots = new Slot[room];
-        buyers = new byte[Math.Max(SlotsMin, length + bytes + (length / 2))];
-        byTicket = new int[BitOperations.RoundUpToPowerOf2((uint)room + ((uint)room / 3))];
+        buyers = new byte[Math.Max(slotsMin, length + bytes + (length / 2))];
+        byTicket = new int[BitOperations.RoundUpToPowerOf2((uint)room + ((uint)room / 3) + 1)];
         byBuyer = new int[byTicket.Length];
         waitingBySlot = new int[room + 1];
         (count, buyersLength, firstWaiting, Waiting, isInOrder) = (0, 0, 0, 0, true);
