@@ -81,6 +81,8 @@ public sealed partial class ReferenceTests
     [GeneratedRegex(@"\b(floodgate|process|dotnet)_[a-z_]+[a-z]\b")]
     private static partial Regex MetricName();
 
-    [GeneratedRegex(@"`((Server|Database|Log|Access|Identity|Catalog|Admission|Charges|Providers|Supervision):[A-Za-z:]+[A-Za-z])\*?`")]
+    [GeneratedRegex(
+        @"`((Server|Database|Log|Access|Identity|Catalog|Admission|Charges|Providers|Supervision)"
+            + @":[A-Za-z:]+[A-Za-z])\*?`")]
     private static partial Regex SettingName();
 }

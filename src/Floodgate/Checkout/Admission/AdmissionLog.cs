@@ -14,8 +14,7 @@ internal sealed partial class AdmissionLog(ILogger<AdmissionLog> logger)
         "floodgate_admission_admitted_total", null, "Tickets that became active.");
 
     private static readonly Counter<long> Ends = Meter.CreateCounter<long>(
-        "floodgate_admission_ended_total", null,
-            "Tickets that are over: used, expired, abandoned, left or sale_ended.");
+        "floodgate_admission_ended_total", null, "Tickets that are over, and how.");
 
     private static readonly Gauge<long> Waiting = Meter.CreateGauge<long>(
         "floodgate_admission_waiting", null, "Tickets that wait, in all rooms.");
@@ -51,7 +50,6 @@ internal sealed partial class AdmissionLog(ILogger<AdmissionLog> logger)
     [LoggerMessage(402, LogLevel.Critical, "Waiting rooms stopped by themselves: nobody is admitted until a restart")]
     public partial void Stopped(Exception error);
 
-    [LoggerMessage(403, LogLevel.Information,
-        "The waiting room of sale {SaleId} has {Waiting} waiting, {Active} inside")]
+    [LoggerMessage(403, LogLevel.Information, "Waiting room of sale {SaleId}: {Waiting} waiting, {Active} inside")]
     public partial void Loaded(Guid saleId, int waiting, int active);
 }

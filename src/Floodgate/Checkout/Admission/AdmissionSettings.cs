@@ -87,8 +87,8 @@ public sealed record AdmissionSettings(
         if (settings.StreamsMax >= connectionsMax)
         {
             source.Refuse("Admission:StreamsMax",
-                "which is not less than Server:ConnectionsMax: streams alone would shut out all others. Make " +
-                "it smaller, or Server:ConnectionsMax larger.");
+                "which is not less than Server:ConnectionsMax: streams alone would shut out every other request. " +
+                "Make it smaller, or Server:ConnectionsMax larger.");
         }
 
         return settings;

@@ -46,8 +46,8 @@ internal static class AdmissionSql
 
     private static readonly Statement InsertKey = new(
         """
-        insert into pass_key (id, secret) select rows.id, rows.secret from {rows}
-        where true on conflict (id) do nothing
+        insert into pass_key (id, secret) select rows.id, rows.secret from {rows} where true
+        on conflict (id) do nothing
         """,
         Column.Long("id"), Column.Bytes("secret"));
 

@@ -92,7 +92,7 @@ internal sealed class Room
     {
         (this.terms, this.time, this.random) = (terms, time, random);
         rate = new(settings.LagMax, settings.DueMax);
-        stock = new(default, time.GetTimestamp() - (2 * time.TimestampFrequency));
+        stock = new(default, 0, IsKnown: false);
         turnedAt = time.GetTimestamp() - time.TimestampFrequency;
     }
 
@@ -121,14 +121,17 @@ internal sealed class Room
         }
     }
 
-    /// <summary>True when what is known to be left is so old that it must be read again before it is shown.</summary>
-    public bool IsStockOld => time.GetElapsedTime(stock.At) > StockFreshFor;
+    /// <summary>
+    /// True when what is left must be read before it is shown. While somebody is here the loop reads it, and no request
+    /// waits for the database.
+    /// </summary>
+    public bool NeedsStock => !stock.IsKnown || (time.GetElapsedTime(stock.At) > StockFreshFor && Live == 0);
 
     /// <summary>Takes note of what is left; true when the sale has just sold out, or is not any more.</summary>
     public bool Note(SaleStock left)
     {
         var before = stock;
-        stock = new(left, time.GetTimestamp());
+        stock = new(left, time.GetTimestamp(), IsKnown: true);
         return AdmissionRate.IsSoldOut(before.Left) != AdmissionRate.IsSoldOut(left);
     }
 
@@ -324,5 +327,5 @@ internal sealed class Room
     // Counted from a clock that nobody sets.
     private int SecondsNow() => (int)(time.GetTimestamp() / time.TimestampFrequency);
 
-    private sealed record KnownStock(SaleStock Left, long At);
+    private sealed record KnownStock(SaleStock Left, long At, bool IsKnown);
 }

@@ -12,8 +12,8 @@ internal sealed class RoomsHttp(RoomBook book, WaitingRooms rooms, AdmissionSett
         const string room = "/v1/sales/{id}/waiting-room";
         routes.Map("GET", room, Who.MerchantOrAdmin, ShowAsync);
         routes.Map("PUT", room, Who.MerchantOrAdmin, SaveAsync);
-        routes.Map("POST", $"{room}/pause", Who.MerchantOrAdmin, (c, caller) => PauseAsync(c, caller, true));
-        routes.Map("POST", $"{room}/resume", Who.MerchantOrAdmin, (c, caller) => PauseAsync(c, caller, false));
+        routes.Map("POST", $"{room}/pause", Who.MerchantOrAdmin, (c, who) => PauseAsync(c, who, isPaused: true));
+        routes.Map("POST", $"{room}/resume", Who.MerchantOrAdmin, (c, who) => PauseAsync(c, who, isPaused: false));
     }
 
     private RoomRules Defaults => new(
@@ -65,8 +65,7 @@ internal sealed class RoomsHttp(RoomBook book, WaitingRooms rooms, AdmissionSett
         RoomOutcome.NoRoom => Problem.WriteAsync(
             context, AdmissionProblems.NoWaitingRoom, "Make one with PUT /v1/sales/{id}/waiting-room."),
         RoomOutcome.VersionConflict => Problem.WriteAsync(
-            context, AdmissionProblems.RoomConflict,
-                "Read it again, and send your change with the version it has now."),
+            context, AdmissionProblems.RoomConflict, "Read it again, and send your change with that version."),
         _ => Answer.WriteAsync(
             context,
             200,

@@ -24,7 +24,7 @@ internal sealed class TicketDesk(
 
     /// <summary>A ticket; null when it is not known, or its place was given to a newer one of its buyer.</summary>
     public ValueTask<TicketAnswer?> FindAsync(Guid ticket, CancellationToken cancel) =>
-        rooms.FindOf(ticket) is { IsStockOld: false } room && room.View(ticket) is { } view
+        rooms.FindOf(ticket) is { NeedsStock: false } room && room.View(ticket) is { } view
             ? new(AnswerOf(view))
             : LookUpAsync(ticket, cancel);
 
@@ -77,7 +77,7 @@ internal sealed class TicketDesk(
 
     private async ValueTask KnowStockAsync(Room room)
     {
-        if (room.IsStockOld)
+        if (room.NeedsStock)
         {
             room.Note(await stock.OfSaleAsync(room.Terms.SaleId));
         }

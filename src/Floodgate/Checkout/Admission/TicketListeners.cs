@@ -57,7 +57,7 @@ internal sealed class TicketListener(Guid ticket) : IValueTaskSource
         }
     }
 
-    void IValueTaskSource.GetResult(short token) => waiting.GetResult(token);
+    void IValueTaskSource.GetResult(short token) => waiting.GetResult(token); // tidy: blocking: it has completed.
 
     ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => waiting.GetStatus(token);
 
@@ -79,8 +79,9 @@ internal sealed class TicketListeners
 
     // All under the gate.
     private readonly Dictionary<Guid, TicketListener> byTicket = [];
-    private readonly List<TicketListener>[] wheel = 
+    private readonly List<TicketListener>[] wheel =
         [.. Enumerable.Range(0, Buckets).Select(_ => new List<TicketListener>())];
+
     private int nextBucket;
 
     /// <summary>Starts to listen; do it before the ticket is read, or a change in between is missed.</summary>

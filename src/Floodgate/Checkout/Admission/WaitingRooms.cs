@@ -63,8 +63,8 @@ public sealed class WaitingRooms
 
     /// <summary>
     /// Uses up tickets in the caller's transaction and answers those that were active and in time; of several
-    /// transactions with one ticket one gets it. Locks their rows, in one order. After the commit their places are free
-    /// at once where the rooms live, and within a second when it was another node.
+    /// transactions with one ticket one gets it. Locks their rows, in one order. After the commit their places are
+    /// free at once where the rooms live, and within a second when it was another node.
     /// </summary>
     public async ValueTask<IReadOnlySet<Guid>> UseAsync(Tx tx, IReadOnlyList<Guid> tickets)
     {

@@ -17,7 +17,8 @@ public sealed class AdmissionRateTests
     private static readonly SaleStock Plenty = new(1_000_000, 0, 0);
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
 
-    private sealed record Moment(int Ms, int Waiting, int Active, int Held, int Available, bool IsPaused, bool IsBehind);
+    private sealed record Moment(
+        int Ms, int Waiting, int Active, int Held, int Available, bool IsPaused, bool IsBehind);
 
     private sealed record History(int Min, int Max, int ActiveMax, IReadOnlyList<Moment> Moments)
     {
@@ -42,7 +43,8 @@ public sealed class AdmissionRateTests
             from activeMax in Gen.Choose(1, 200)
             from list in moments.ListOf()
             select new History(min, min + more, activeMax, [.. list]);
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(500).WithEndSize(100), Prop.ForAll(histories.ToArbitrary(), Holds));
+        Check.One(
+            Config.QuickThrowOnFailure.WithMaxTest(500).WithEndSize(100), Prop.ForAll(histories.ToArbitrary(), Holds));
     }
 
     private static bool Holds(History history)
@@ -67,7 +69,7 @@ public sealed class AdmissionRateTests
             }
 
             Assert.InRange(rate.PerSecond, history.Min, history.Max);
-            Assert.True(taken <= Math.Max(at.Available - at.Active, history.Min), "beyond what is left, the floor only");
+            Assert.True(taken <= Math.Max(at.Available - at.Active, history.Min), "beyond the stock, the floor");
         }
 
         Assert.True(total <= (history.Max * seconds) + 1, $"{total} in {seconds} s");

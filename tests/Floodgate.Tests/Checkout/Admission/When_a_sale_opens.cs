@@ -76,7 +76,8 @@ public sealed class When_a_sale_opens(PostgreSqlServer postgreSql)
         Assert.Equal("WAITING", (await gate.LookAsync(there)).Of("state"));
     }
 
-    // Goal: the end of a sale ends the waiting for it, and its tickets go in time. Method: the end is moved to the past.
+    // Goal: the end of a sale ends the waiting for it, and its tickets go in time. Method: the end is moved to the
+    // past.
     [Theory, OnBothDatabases]
     public async Task The_end_of_the_sale_is_told_and_its_tickets_go(Stored stored)
     {

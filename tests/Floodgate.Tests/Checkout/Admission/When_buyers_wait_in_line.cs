@@ -25,7 +25,8 @@ public sealed class When_buyers_wait_in_line(PostgreSqlServer postgreSql, CalmSe
             Assert.Equal(100, states.Count(reply => reply.Of("state") == "ACTIVE"));
             Assert.Equal(
                 Enumerable.Range(1, 50).Select(i => (long)i),
-                states.Where(reply => reply.Of("state") == "WAITING").Select(reply => reply.Number("position")).Order());
+                states.Where(reply => reply.Of("state") == "WAITING")
+                    .Select(reply => reply.Number("position")).Order());
         }
 
         var room = await gate.RoomAsync();
@@ -40,7 +41,7 @@ public sealed class When_buyers_wait_in_line(PostgreSqlServer postgreSql, CalmSe
         for (var i = 1; i <= 20; i++)
         {
             var joined = (await gate.JoinAsync($"u-{i}")).Expect(201);
-            Assert.Equal((i, i - 1, "WAITING"), (joined.Number("position"), joined.Number("ahead"), joined.Of("state")));
+            Assert.Equal((i, i - 1), (joined.Number("position"), joined.Number("ahead")));
             Assert.Equal($"/v1/queue/{joined.Of("ticket")}", joined.Headers.Location?.ToString());
             Assert.Equal("", joined.Of("estimatedWaitSeconds"));
             tickets.Add(joined.Of("ticket"));
