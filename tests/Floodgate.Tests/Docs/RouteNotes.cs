@@ -31,7 +31,7 @@ internal static class RouteNotes
         ["DELETE /v1/products/{id}"] = "Take a product out of the sale, at `?version=`.",
         ["POST /v1/sales/{id}/queue"] =
             "Join the waiting room: 201 with a new ticket, 200 with the live one there is. Keys name a `userId`.",
-        ["GET /v1/queue/{ticket}"] = 
+        ["GET /v1/queue/{ticket}"] =
             "A ticket: position, wait, pass. Whoever knows its id may ask; `pollAfterMs` says when.",
         ["GET /v1/queue/{ticket}/events"] =
             "Server-sent events: the ticket now, after each change and every 5 s, until its last state.",
