@@ -234,12 +234,21 @@ internal sealed class Room
         }
     }
 
-    /// <summary>Those whose passes ran out, and those who wait and were not heard of for so long.</summary>
-    public (List<Guid> Overdue, List<Guid> Unseen) Gone(UtcInstant now, int abandonedSeconds, int max)
+    /// <summary>Those inside whose passes ran out.</summary>
+    public List<Guid> Overdue(UtcInstant now)
     {
         lock (gate)
         {
-            return (line.Overdue(now.Ms), line.Unseen(SecondsNow() - abandonedSeconds, max));
+            return line.Overdue(now.Ms);
+        }
+    }
+
+    /// <summary>Those who wait and were not heard of for so long, at most so many. Looks at everybody.</summary>
+    public List<Guid> Unseen(int abandonedSeconds, int max)
+    {
+        lock (gate)
+        {
+            return line.Unseen(SecondsNow() - abandonedSeconds, max);
         }
     }
 

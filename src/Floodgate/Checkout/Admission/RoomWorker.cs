@@ -148,11 +148,10 @@ internal sealed class RoomWorker(
         if (isLooking)
         {
             await LookAsync(room, stop);
+            await EndAsync(room, room.Unseen(settings.AbandonedSeconds, settings.BatchMax), "abandoned", stop);
         }
 
-        var gone = room.Gone(now, settings.AbandonedSeconds, settings.BatchMax);
-        await EndAsync(room, gone.Overdue, "expired", stop);
-        await EndAsync(room, gone.Unseen, "abandoned", stop);
+        await EndAsync(room, room.Overdue(now), "expired", stop);
         if (state == Catalog.SaleState.Active)
         {
             await AdmitAsync(room, room.Next(lastHealth), stop);
