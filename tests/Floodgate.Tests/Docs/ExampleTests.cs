@@ -87,7 +87,8 @@ public sealed class ExampleTests
     /// <summary>What an order of two merchants writes, whose second part is cancelled.</summary>
     private static async Task OrderAsync(DocsServer server)
     {
-        var ids = Enumerable.Range(0, 5).Select(_ => Guid.CreateVersion7()).ToArray();
+        var made = new Ids(TimeProvider.System);
+        var ids = Enumerable.Range(0, 5).Select(_ => made.Next()).ToArray();
         var (order, sale, payment, user, nowMs) =
             (ids[0], ids[1], ids[2], ids[3].ToString(), TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds());
         var fact = new OrderFact(order, sale, "platform", user, "KRW", [new(ids[4], "other", 2, 10_000)], nowMs);
@@ -99,7 +100,7 @@ public sealed class ExampleTests
             OrderEvents.Of(OrderEvents.Cancelled, fact));
         await ResultsAsync(1);
         await server.AppendAsync(OrderEvents.Of(new OrderRefund(
-            Guid.CreateVersion7(), payment, order, "platform", user, "other", 10_000, "KRW", "order-refund-1",
+            made.Next(), payment, order, "platform", user, "other", 10_000, "KRW", "order-refund-1",
             "cancelled", nowMs)));
         await ResultsAsync(2);
 

@@ -17,21 +17,23 @@ internal sealed class OrderDesk(PaymentServer server)
         """,
         Column.Text("key"));
 
-    public static long NowMs => DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+    private static readonly Ids Ids = new(TimeProvider.System);
+
+    public static long NowMs => TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
 
     /// <summary>A payment of an order of a merchant's customer; it may be called for five minutes.</summary>
     public static OrderPayment Payment(
         string realm, string user, string method, params (string Merchant, long Amount)[] parts)
     {
-        var order = Guid.CreateVersion7();
+        var order = Ids.Next();
         return new(
-            Guid.CreateVersion7(), order, realm, user, parts.Sum(p => p.Amount), "KRW", method, $"order-{order}",
+            Ids.Next(), order, realm, user, parts.Sum(p => p.Amount), "KRW", method, $"order-{order}",
             [.. parts.Select(p => new OrderPart(p.Merchant, p.Amount))], NowMs + 300_000, NowMs);
     }
 
     public static OrderRefund Refund(OrderPayment payment, string merchant, long amount)
     {
-        var id = Guid.CreateVersion7();
+        var id = Ids.Next();
         return new(
             id, payment.PaymentId, payment.OrderId, payment.MerchantId, payment.UserId, merchant, amount,
             payment.Currency, $"refund-{id}", "cancelled", NowMs);

@@ -2,6 +2,7 @@ using Floodgate.Access;
 using Floodgate.Access.Identity;
 using Floodgate.Tests.Fixtures;
 using Microsoft.Extensions.DependencyInjection;
+using Floodgate.Vocabulary;
 using Xunit;
 
 namespace Floodgate.Tests.Payment;
@@ -47,7 +48,7 @@ public sealed class When_a_user_fills_the_wallet(PostgreSqlServer postgreSql, Ca
     /// <summary>A new user as a caller with its token; its merchant id is the user's id.</summary>
     private static async Task<Shop> LogInAsync(PaymentServer server)
     {
-        var email = $"{Guid.CreateVersion7()}@example.com";
+        var email = $"{new Ids(TimeProvider.System).Next()}@example.com";
         const string Password = "correct horse battery";
         await server.Services.GetRequiredService<UserBook>().CreateAsync(email, Password, Role.Buyer, null, default);
         var tokens = (await server.Services.GetRequiredService<SessionBook>()

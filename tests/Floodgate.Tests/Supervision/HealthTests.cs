@@ -16,7 +16,8 @@ public sealed class HealthTests
     {
         await using var server = await TestServer.StartAsync();
         Assert.Equal("""{"status":"alive"}""", await server.Client.GetStringAsync("/health/live"));
-        Assert.Equal("""{"status":"ready","checks":["database","processing"]}""",
+        Assert.Equal(
+            """{"status":"ready","checks":["database","processing","results","expiry","waiting-rooms"]}""",
             await server.Client.GetStringAsync("/health/ready"));
     }
 

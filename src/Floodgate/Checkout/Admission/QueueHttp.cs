@@ -1,5 +1,6 @@
 using System.Buffers;
 using Floodgate.Access;
+using Floodgate.Access.RateLimits;
 using Floodgate.Checkout.Catalog;
 using Floodgate.Vocabulary;
 
@@ -43,10 +44,10 @@ internal sealed class QueueHttp(
     /// <summary>Registers them.</summary>
     public void Map(Routes routes)
     {
-        routes.Map("POST", "/v1/sales/{id}/queue", Who.Buyer | Who.MerchantKey, JoinAsync);
-        routes.Map("GET", "/v1/queue/{ticket}", Who.Public, ShowAsync);
+        routes.Map("POST", "/v1/sales/{id}/queue", Who.Buyer | Who.MerchantKey, JoinAsync, Limit.QueueJoin);
+        routes.Map("GET", "/v1/queue/{ticket}", Who.Public, ShowAsync, Limit.QueuePoll);
         routes.Map("GET", "/v1/queue/{ticket}/events", Who.Public, StreamAsync);
-        routes.Map("DELETE", "/v1/queue/{ticket}", Who.Public, LeaveAsync);
+        routes.Map("DELETE", "/v1/queue/{ticket}", Who.Public, LeaveAsync, Limit.QueuePoll);
     }
 
     private async Task JoinAsync(HttpContext context, Caller caller)

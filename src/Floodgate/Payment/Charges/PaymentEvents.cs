@@ -31,7 +31,7 @@ public static class PaymentEvents
     public static readonly IReadOnlyList<Topic> Topics = [Results, Authorized, Captured, Refunded];
 
     /// <summary>Type of <see cref="PaymentResult"/> on <see cref="Results"/>.</summary>
-    public const string Result = "payment.result/1";
+    public const string ResultType = "payment.result/1";
 
     internal const string PaymentRequested = "payment.requested/1";
     internal const string OperationRequested = "payment.operation-requested/1";
@@ -87,7 +87,7 @@ public static class PaymentEvents
         var key = payment.Request.OrderId is { } order
             ? $"{payment.Request.MerchantId}/{order}"
             : payment.Id.ToString();
-        return new(Results, key, Result, Write(payment, operation, WriteResult));
+        return new(Results, key, ResultType, Write(payment, operation, WriteResult));
     }
 
     /// <summary>What an event asks for; a clear complaint when it cannot be read.</summary>
@@ -106,7 +106,8 @@ public static class PaymentEvents
                     ? new(null, complaint)
                     : new(new(refund.PaymentId, refund.OperationId), null) { Refund = refund };
             default:
-                return new(null, $"type {type} is not known here; replay it after the upgrade");
+                return new(
+                    null, $"type {type} is not known here; a newer version wrote it: replay it after the upgrade");
         }
     }
 

@@ -56,7 +56,7 @@ internal sealed class ResultWorker : BackgroundService
     /// </summary>
     private static Prepared<PaymentOutcome> PreparedOf(LoggedEvent e)
     {
-        if (e.Type != PaymentEvents.Result)
+        if (e.Type != PaymentEvents.ResultType)
         {
             return new(null, $"type {e.Type} is not known here; a newer version wrote it: replay it after the upgrade");
         }

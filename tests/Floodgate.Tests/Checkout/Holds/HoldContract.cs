@@ -49,7 +49,7 @@ public abstract class HoldContract : IAsyncLifetime
         Config.QuickThrowOnFailure.WithMaxTest(place.IsPostgreSql ? 60 : 150),
         Prop.ForAll(Steps().ListOf().ToArbitrary(), steps =>
         {
-            PlayAsync(steps).GetAwaiter().GetResult(); // tidy: blocking: FsCheck's properties are synchronous.
+            PlayAsync(steps).GetAwaiter().GetResult(); // tidy: blocking: properties of FsCheck are.
             return true;
         }));
 

@@ -128,7 +128,7 @@ internal sealed class DeliveryBook : IAsyncDisposable
     private ValueTask<IReadOnlyList<bool>> RecordAsync(Tx tx, IReadOnlyList<Tried> batch)
     {
         WebhooksSql.Update(tx, [.. batch.OrderBy(t => t.Delivery.Id)]);
-        var gone = batch.Where(t => t.Result.IsGone).Select(t => t.Delivery.EndpointId).Distinct().Order().ToList();
+        var gone = batch.Where(t => t.Call.IsGone).Select(t => t.Delivery.EndpointId).Distinct().Order().ToList();
         if (gone.Count > 0)
         {
             WebhooksSql.DisableAll(tx, gone, UtcInstant.Now(time).Ms);

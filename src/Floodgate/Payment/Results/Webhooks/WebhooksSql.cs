@@ -321,7 +321,7 @@ internal static class WebhooksSql
     public static void Update(Tx tx, IReadOnlyList<Tried> tried) => tx.Queue(
         UpdateDeliveries,
         Rows.Over(tried).Id(t => t.Delivery.Id).Text(t => WordOf(t.Step.State)).Long(t => t.Delivery.Attempts + 1)
-            .Long(t => t.Step.DueMs).Long(t => t.Result.Status ?? 0).Text(t => t.Result.Fault));
+            .Long(t => t.Step.DueMs).Long(t => t.Call.Status ?? 0).Text(t => t.Call.Fault));
 
     public static void DisableAll(Tx tx, IReadOnlyList<Guid> endpoints, long nowMs) =>
         tx.Queue(Disable, Rows.Over(endpoints).Id(e => e).Long(_ => nowMs));
@@ -393,4 +393,4 @@ internal sealed record WebhookCall(
 }
 
 /// <summary>A call that was made, and the step that follows.</summary>
-internal sealed record Tried(WebhookDelivery Delivery, PostResult Result, DeliveryStep Step);
+internal sealed record Tried(WebhookDelivery Delivery, PostResult Call, DeliveryStep Step);

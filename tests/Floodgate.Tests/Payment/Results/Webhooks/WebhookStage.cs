@@ -64,7 +64,7 @@ internal sealed class WebhookStage : IAsyncDisposable
 
     /// <summary>An endpoint of the merchant.</summary>
     public async Task<WebhookEndpoint> AddAsync(string url, params string[] events) => (await Book.CreateAsync(
-        Merchant, new(url, events), new(Guid.CreateVersion7(Clock.GetUtcNow()).ToString(), "h"), default)).Endpoint!;
+        Merchant, new(url, events), new(new Ids(Clock).Next().ToString(), "h"), default)).Endpoint!;
 
     /// <summary>A confirmed order of the merchant, told to the log.</summary>
     public async Task TellAsync(int quantity = 1)
