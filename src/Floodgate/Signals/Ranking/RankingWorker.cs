@@ -39,7 +39,7 @@ internal sealed partial class RankingWorker : BackgroundService
                 Group,
                 [OrderEvents.DataPlatform],
                 (events, _) => ValueTask.FromResult<IReadOnlyList<Prepared<Sold>>>([.. events.Select(Prepare)]),
-                (delivery, cancel) => book.CountAsync(delivery, cancel)),
+                (delivery, cancel) => book.CountAsync(delivery, cancel)) { IsOrdered = false },
             tools.Settings,
             tools.Consumer);
     }

@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using Floodgate.Storage.Database;
 using Floodgate.Vocabulary;
 
@@ -197,7 +198,7 @@ public sealed class Consumer<TMessage>
             offsets!.Finish(item.Event);
             SetIdle();
         }
-        else if (lanes.Enter(item.Event.Key, item))
+        else if (lanes.Enter(LaneOf(item.Event), item))
         {
             // On the pool, so that a handler that is busy before its first await does not hold up the fetching.
             _ = Task.Run(() => RunLaneAsync(item));
@@ -220,11 +221,13 @@ public sealed class Consumer<TMessage>
                 Stop(error);
             }
 
-            lanes.Leave(item.Event.Key, out item);
+            lanes.Leave(LaneOf(item.Event), out item);
         }
 
         SetIdle();
     }
+
+    private string LaneOf(LoggedEvent e) => plan.IsOrdered ? e.Key : $"{e.PartitionId}/{e.Offset}";
 
     // Nothing in work: what is finished and not committed goes now, so that an idle log has no lag.
     private void SetIdle()
@@ -256,6 +259,10 @@ public sealed class Consumer<TMessage>
             {
                 Stop(error);
                 return false;
+            }
+            catch (ChannelClosedException)
+            {
+                return false; // What records it is closing, so the process stops: it is delivered again.
             }
             catch (DatabaseUnavailableException)
             {

@@ -25,7 +25,14 @@ public sealed record ConsumerPlan<TMessage>(
     string Group,
     IReadOnlyList<Topic> Topics,
     Func<IReadOnlyList<LoggedEvent>, CancellationToken, ValueTask<IReadOnlyList<Prepared<TMessage>>>> PrepareAsync,
-    Func<Delivery<TMessage>, CancellationToken, Task> HandleAsync);
+    Func<Delivery<TMessage>, CancellationToken, Task> HandleAsync)
+{
+    /// <summary>
+    /// False when the effects do not depend on the order of a key's events: then all of them are in work at once. A whole
+    /// sale has one key, and its events one after the other would be a commit each.
+    /// </summary>
+    public bool IsOrdered { get; init; } = true;
+}
 
 /// <summary>A message, nothing to do, or why the event can never be handled.</summary>
 public readonly record struct Prepared<TMessage>(TMessage? Message, string? Error)
