@@ -28,8 +28,8 @@ public sealed record ConsumerPlan<TMessage>(
     Func<Delivery<TMessage>, CancellationToken, Task> HandleAsync)
 {
     /// <summary>
-    /// False when the effects do not depend on the order of a key's events: then all of them are in work at once. A whole
-    /// sale has one key, and its events one after the other would be a commit each.
+    /// False when the effects do not depend on the order of a key's events: then all of them are in work at once. A
+    /// whole sale has one key, and its events one after the other would be a commit each.
     /// </summary>
     public bool IsOrdered { get; init; } = true;
 }
