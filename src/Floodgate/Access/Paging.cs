@@ -65,3 +65,19 @@ public sealed record Paging(int Limit, Guid After)
     private static Task RefuseAfterAsync(HttpContext context) => Problem.WriteAsync(
         context, Problems.InvalidParameter, $"{AfterName} must be the last id of the page before.");
 }
+
+/// <summary>The <c>{id}</c> of a path.</summary>
+public static class RouteId
+{
+    /// <summary>Reads it; null after the request was refused with this problem, because it is none of ours.</summary>
+    public static async ValueTask<Guid?> ReadAsync(HttpContext context, ProblemKind unknown)
+    {
+        if (Guid.TryParseExact((string?)context.Request.RouteValues["id"], "D", out var id))
+        {
+            return id;
+        }
+
+        await Problem.WriteAsync(context, unknown, "The id in the path is not one that was given out here.");
+        return null;
+    }
+}

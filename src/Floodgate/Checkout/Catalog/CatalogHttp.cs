@@ -339,17 +339,8 @@ internal sealed class CatalogHttp
         return false;
     }
 
-    private static async ValueTask<Guid?> ReadIdAsync(HttpContext context)
-    {
-        if (Guid.TryParseExact((string?)context.Request.RouteValues["id"], "D", out var id))
-        {
-            return id;
-        }
-
-        await Problem.WriteAsync(
-            context, Problems.NotFound, "The id in the path is not one that was given out here.");
-        return null;
-    }
+    private static ValueTask<Guid?> ReadIdAsync(HttpContext context) =>
+        RouteId.ReadAsync(context, Problems.NotFound);
 
     private static async ValueTask<long?> ReadVersionAsync(HttpContext context)
     {

@@ -221,17 +221,8 @@ internal sealed class OrdersHttp(OrderBook book, OrderDesk desk, WaitingRooms ro
         ? new(new Buyer(Buyer.Platform, user.ToString()), null)
         : new(null, caller.MerchantId);
 
-    private static async ValueTask<Guid?> ReadIdAsync(HttpContext context)
-    {
-        if (Guid.TryParseExact((string?)context.Request.RouteValues["id"], "D", out var id))
-        {
-            return id;
-        }
-
-        await Problem.WriteAsync(
-            context, OrderProblems.OrderNotFound, "The id in the path is not one that was given out here.");
-        return null;
-    }
+    private static ValueTask<Guid?> ReadIdAsync(HttpContext context) =>
+        RouteId.ReadAsync(context, OrderProblems.OrderNotFound);
 
     private static async ValueTask<Sought?> ReadQueryAsync(HttpContext context, string name)
     {

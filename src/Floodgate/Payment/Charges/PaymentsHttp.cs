@@ -235,17 +235,8 @@ internal sealed class PaymentsHttp(PaymentBook book, ChangeWatch watch, ChargesS
         return payment;
     }
 
-    private static async ValueTask<Guid?> ReadIdAsync(HttpContext context)
-    {
-        if (Guid.TryParseExact((string?)context.Request.RouteValues["id"], "D", out var id))
-        {
-            return id;
-        }
-
-        await Problem.WriteAsync(
-            context, PaymentProblems.PaymentNotFound, "The id in the path is not one that was given out here.");
-        return null;
-    }
+    private static ValueTask<Guid?> ReadIdAsync(HttpContext context) =>
+        RouteId.ReadAsync(context, PaymentProblems.PaymentNotFound);
 
     private static Task RefuseAsync(HttpContext context, AcceptOutcome outcome) => outcome switch
     {
