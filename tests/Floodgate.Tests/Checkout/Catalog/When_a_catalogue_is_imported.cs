@@ -302,8 +302,8 @@ public sealed class When_a_catalogue_is_imported(PostgreSqlServer postgreSql, Ca
     private static Task<Reply> ImportCsvAsync(Shop shop, string csv) =>
         shop.PostFileAsync(Imports, Encoding.UTF8.GetBytes(csv), "text/csv");
 
-    private static async Task<string> SaleIdAsync(Shop shop, string csv) => (await ImportCsvAsync(shop, csv)).Expect(200)
-        .Json.GetProperty("saleList")[0].GetProperty("id").GetString()!;
+    private static async Task<string> SaleIdAsync(Shop shop, string csv) =>
+        (await ImportCsvAsync(shop, csv)).Expect(200).Json.GetProperty("saleList")[0].GetProperty("id").GetString()!;
 
     private static async Task<(string Name, long Version)> NameAndVersionAsync(Shop shop, string sale)
     {
