@@ -4,6 +4,8 @@ using System.CommandLine.Help;
 using System.Runtime.InteropServices;
 using Floodgate.Access;
 using Floodgate.Access.Identity;
+using Floodgate.Checkout.Catalog;
+using Floodgate.Checkout.Catalog.Imports;
 using Floodgate.Payment.Charges.Providers.Http;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
@@ -16,6 +18,9 @@ internal static class ExitCode
 {
     /// <summary>The command line cannot be read.</summary>
     public const int Usage = 64;
+
+    /// <summary>A file that was given has faults; they were printed.</summary>
+    public const int Data = 65;
 
     /// <summary>Something that is needed does not answer, or the address is taken.</summary>
     public const int Unavailable = 69;
@@ -37,13 +42,25 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
           ./floodgate merchant keys ID                   its keys: id, first characters, created, revoked
           ./floodgate merchant revoke KEYID --json       end one of them
           ./floodgate user create --email ada@example.com --role admin
+          ./floodgate catalogue import concert.json --dry-run --merchant ID
           ./floodgate serve --role api --Database:ConnectionString "Host=db;Database=floodgate;Username=fg"
           ./floodgate provider                           a simulated payment provider of its own
           ./floodgate settings                           every setting with its value, source and range
 
         Settings come from floodgate.json, the environment (FLOODGATE__SERVER__URLS) and the command line
         (--Server:Urls=...), the last one wins.
-        Exit codes: 0 done, 64 wrong command line, 69 something needed is unavailable, 78 wrong settings.
+        Exit codes: 0 done, 64 wrong command line, 65 faults in a file, 69 something needed is unavailable,
+        78 wrong settings.
+        """;
+
+    private const string ImportDescription = """
+        Make and change sales and products as a file says, all or nothing; the same file again changes nothing.
+        Servers that run show it within Catalog:StaleMsMax. See docs/examples for files.
+
+        Examples:
+          ./floodgate catalogue import docs/examples/concert.json --merchant ID --dry-run
+          ./floodgate catalogue import docs/examples/drop.csv --merchant ID --json
+          ./make-catalogue | ./floodgate catalogue import -
         """;
 
     private const int KeysPageMax = 1_000;
@@ -99,6 +116,21 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
     {
         Description = "The file with the password in its first line, - for the input; left out, one is made.",
         HelpName = "FILE",
+    };
+
+    private readonly Option<string?> importMerchant = new("--merchant")
+    {
+        Description = "Import as this merchant: its own sales only. Left out, as an operator.", HelpName = "ID",
+    };
+
+    private readonly Option<bool> dryRun = new("--dry-run")
+    {
+        Description = "Check everything and tell what would change; store nothing.",
+    };
+
+    private readonly Argument<string> catalogue = new("FILE")
+    {
+        Description = "The file, JSON or CSV in UTF-8; - for the input.",
     };
 
     private readonly Argument<string> name = new("NAME") { Description = "The merchant's name." };
@@ -164,6 +196,11 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
                 Of("create", "Create a user; a password that is made here is printed, once.",
                     [email, userRole, userMerchant, passwordFile],
                     parsed => CreateUserAsync(Load(flags, parsed, null), parsed)),
+            },
+            new("catalogue", "Sales and what is sold in them.")
+            {
+                Of("import", ImportDescription, [catalogue, importMerchant, dryRun],
+                    parsed => ImportCatalogueAsync(Load(flags, parsed, null), parsed)),
             },
             Of("provider", "A stand-alone payment provider simulator (http://127.0.0.1:8090) with fault knobs.",
                 [urls, journal], parsed => RunProviderAsync(flags, parsed)),
@@ -346,6 +383,53 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
             writer.WriteString("merchantId", user.MerchantId);
             writer.WriteString("password", made);
         });
+        return 0;
+    }
+
+    private async Task<int> ImportCatalogueAsync(Settings settings, ParseResult parsed)
+    {
+        var path = parsed.GetRequiredValue(catalogue);
+        if (path != "-" && !File.Exists(path))
+        {
+            return await RefuseUsageAsync($"FILE {path} is not there.");
+        }
+
+        var max = settings.Catalog.ImportBytesMax;
+        await using var source = path == "-" ? Console.OpenStandardInput() : File.OpenRead(path);
+        var bytes = new byte[path == "-" ? max + 1 : Math.Min(max + 1, source.Length)];
+        var length = await source.ReadAtLeastAsync(bytes, bytes.Length, throwOnEndOfStream: false);
+        if (length > max)
+        {
+            return await RefuseUsageAsync($"FILE has more than {max} bytes (Catalog:ImportBytesMax). Divide it.");
+        }
+
+        await using var database = await OpenAsync(settings);
+        var keys = Keys(database, settings);
+        var merchant = parsed.GetValue(importMerchant);
+        if (merchant is not null && await keys.FindMerchantAsync(merchant, CancellationToken.None) is null)
+        {
+            return await RefuseUsageAsync("--merchant is not known. See what './floodgate merchant create' printed.");
+        }
+
+        var (file, isDryRun, ids) = (bytes.AsMemory(0, length), parsed.GetValue(dryRun), new Ids(TimeProvider.System));
+        var book = new ImportBook(database, new CatalogBook(database, ids), keys, ids);
+        var result = await book.ImportAsync(
+            new(merchant), file, ImportBook.FormatOf(file.Span), isDryRun, CancellationToken.None);
+        foreach (var fault in result.Faults)
+        {
+            await error.WriteLineAsync($"{fault.At}: {fault.Says}");
+        }
+
+        var report = ReportTo(parsed);
+        var summary = ImportReport.Summary(result, isDryRun);
+        if (result.FaultCount > 0)
+        {
+            await error.WriteLineAsync(summary);
+            report.WriteJson(json => ImportReport.WriteFaults(json, result));
+            return ExitCode.Data;
+        }
+
+        report.Write(summary, json => ImportReport.Write(json, result, isDryRun));
         return 0;
     }
 

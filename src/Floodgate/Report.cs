@@ -20,6 +20,16 @@ internal sealed class Report(TextWriter output, bool isJson)
         if (!isJson)
         {
             output.WriteLine(text);
+        }
+
+        WriteJson(fields);
+    }
+
+    /// <summary>Writes an object with the given fields with <c>--json</c>, else nothing.</summary>
+    public void WriteJson(Action<Utf8JsonWriter> fields)
+    {
+        if (!isJson)
+        {
             return;
         }
 

@@ -46,7 +46,7 @@ internal static class Roles
         var runsWorker = settings.Server.Role != "api";
         LogModule.Add(services, settings.Log, [.. OrderEvents.Topics, .. PaymentEvents.Topics], runsWorker);
         AccessModule.Add(services, settings.Access);
-        IdentityModule.Add(services, settings.Identity);
+        IdentityModule.Add(services, settings.Identity, runsWorker);
         RateLimitsModule.Add(services, settings.RateLimits, servesRoutes: settings.Server.Role != "worker");
         CatalogModule.Add(services, settings.Catalog);
         HoldsModule.Add(services);

@@ -69,6 +69,9 @@ internal static class AccessSql
         $$"""select {{MerchantColumns}} from {rows} join merchant m on m.id = rows.id""",
         Column.Text("id"));
 
+    private static readonly Statement SelectKnown = new(
+        "select m.id from {rows} join merchant m on m.id = rows.id", Column.Text("id"));
+
     private static readonly Statement SelectMerchants = new(
         $$"""
         select {{MerchantColumns}} from merchant m where m.id {collate bytes} > (select rows.after from {rows})
@@ -151,6 +154,9 @@ internal static class AccessSql
         (await tx.QueryAsync(SelectMerchantById, Rows.One(id).Text(i => i), MapMerchant)).SingleOrDefault();
 
     /// <summary>Merchants after an id, in the order of ids.</summary>
+    public static ValueTask<List<string>> SelectKnownAsync(Tx tx, IReadOnlyList<string> ids) =>
+        tx.QueryAsync(SelectKnown, Rows.Over(ids).Text(id => id), r => r.Text(0));
+
     public static ValueTask<List<MerchantRow>> SelectMerchantsAsync(Tx tx, string after, int max) =>
         tx.QueryAsync(SelectMerchants, Rows.One(after).Text(a => a).Long(_ => max), MapMerchant);
 

@@ -87,10 +87,7 @@ public sealed class ApiKeys
     }
 
     /// <summary>What is wrong with a merchant's name, as the end of a sentence; null when nothing is.</summary>
-    public static string? FaultOfName(string name) =>
-        name.Length > NameLengthMax || string.IsNullOrWhiteSpace(name) || name.Any(char.IsControl)
-            ? $"must have 1 to {NameLengthMax} printable characters"
-            : null;
+    public static string? FaultOfName(string name) => Names.FaultOf(name, NameLengthMax);
 
     /// <summary>
     /// Creates a merchant with its key. The name has passed <see cref="FaultOfName"/>. Idempotent by
@@ -148,6 +145,11 @@ public sealed class ApiKeys
         Rows.CanKeep(id) && await database.ReadAsync(tx => AccessSql.FindMerchantAsync(tx, id), cancel) is { } found
             ? found.ToMerchant()
             : null;
+
+    /// <summary>Which of these ids are a merchant's.</summary>
+    public ValueTask<HashSet<string>> KnownAsync(IReadOnlyList<string> merchantIds, CancellationToken cancel) =>
+        database.ReadAsync(
+            async tx => (await AccessSql.SelectKnownAsync(tx, merchantIds)).ToHashSet(StringComparer.Ordinal), cancel);
 
     /// <summary>Merchants after an id, by id: the order in which they were made, to the millisecond.</summary>
     public async ValueTask<List<Merchant>> MerchantsAsync(string after, int max, CancellationToken cancel) =>

@@ -58,6 +58,30 @@ public static class Body
         return value;
     }
 
+    /// <summary>
+    /// The value of a piece of JSON, read as strictly; null with a sentence that names the place in it, which begins
+    /// with <paramref name="path"/>.
+    /// </summary>
+    public static T? Parse<T>(ReadOnlySpan<byte> json, JsonTypeInfo<T> type, string path, out string? fault)
+        where T : class
+    {
+        T? value = null;
+        JsonException? error = null;
+        try
+        {
+            value = JsonSerializer.Deserialize(json, type);
+        }
+        catch (JsonException e)
+        {
+            error = e;
+        }
+
+        // PostgreSQL stores no U+0000 in texts, so it is refused here for every database alike.
+        var isGood = value is not null && json.IndexOf("\\u0000"u8) < 0;
+        fault = isGood ? null : BodyFault.Find(json, type, error, path);
+        return fault is null ? value : null;
+    }
+
     // A body of any size is bounded by the server's limit, beyond which the reader throws (413 at the request edge).
     private static async ValueTask<ReadResult> ReadWholeAsync(PipeReader reader, long? length, CancellationToken cancel)
     {
@@ -78,35 +102,15 @@ public static class Body
     {
         if (body.IsSingleSegment)
         {
-            return Parse(body.FirstSpan, type, out fault);
+            return Parse(body.FirstSpan, type, "$", out fault);
         }
 
         var length = (int)body.Length;
         var copy = ArrayPool<byte>.Shared.Rent(length);
         body.CopyTo(copy);
-        var value = Parse(copy.AsSpan(0, length), type, out fault);
+        var value = Parse(copy.AsSpan(0, length), type, "$", out fault);
         ArrayPool<byte>.Shared.Return(copy);
         return value;
-    }
-
-    private static T? Parse<T>(ReadOnlySpan<byte> body, JsonTypeInfo<T> type, out string? fault)
-        where T : class
-    {
-        T? value = null;
-        JsonException? error = null;
-        try
-        {
-            value = JsonSerializer.Deserialize(body, type);
-        }
-        catch (JsonException e)
-        {
-            error = e;
-        }
-
-        // PostgreSQL stores no U+0000 in texts, so it is refused here for every database alike.
-        var isGood = value is not null && body.IndexOf("\\u0000"u8) < 0;
-        fault = isGood ? null : BodyFault.Find(body, type, error);
-        return fault is null ? value : null;
     }
 
     private static bool CanHaveBody(HttpContext context) =>

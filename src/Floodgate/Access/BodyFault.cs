@@ -11,7 +11,7 @@ namespace Floodgate.Access;
 internal static class BodyFault
 {
     /// <summary>One sentence with the JSON path, or null when nothing is wrong.</summary>
-    public static string? Find(ReadOnlySpan<byte> json, JsonTypeInfo type, JsonException? error)
+    public static string? Find(ReadOnlySpan<byte> json, JsonTypeInfo type, JsonException? error, string path)
     {
         try
         {
@@ -22,13 +22,13 @@ internal static class BodyFault
 
             var reader = new Utf8JsonReader(json);
             reader.Read();
-            var fault = InValue(ref reader, type, "$");
+            var fault = InValue(ref reader, type, path);
             while (fault is null && reader.Read())
             {
                 // Only the end may follow; the reader throws when anything else does.
             }
 
-            return fault ?? (error is null ? null : Unexplained(error));
+            return fault ?? (error is null ? null : Unexplained(error, path));
         }
         catch (JsonException e)
         {
@@ -141,10 +141,11 @@ internal static class BodyFault
     }
 
     // What a converter of ours throws is a sentence for the caller; what the serializer throws ends with its path.
-    private static string Unexplained(JsonException error)
+    private static string Unexplained(JsonException error, string path)
     {
         var isOurs = !error.Message.Contains("Path:", StringComparison.Ordinal);
-        return isOurs ? $"{error.Path}: {error.Message}" : $"{error.Path} has a value that this field does not take.";
+        var place = error.Path is ['$', ..] ? path + error.Path[1..] : path;
+        return isOurs ? $"{place}: {error.Message}" : $"{place} has a value that this field does not take.";
     }
 
     private static string Expected(JsonTypeInfo type)

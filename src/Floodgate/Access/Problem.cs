@@ -29,8 +29,13 @@ public static class Problem
     /// <param name="kind">What is wrong.</param>
     /// <param name="detail">This occurrence: the value, what is allowed, what to do. No secrets.</param>
     /// <param name="retryAfterSeconds">When the same request may succeed; sent as <c>Retry-After</c>.</param>
+    /// <param name="more">Writes further fields (RFC 9457 section 3.2).</param>
     public static async Task WriteAsync(
-        HttpContext context, ProblemKind kind, string detail, int? retryAfterSeconds = null)
+        HttpContext context,
+        ProblemKind kind,
+        string detail,
+        int? retryAfterSeconds = null,
+        Action<Utf8JsonWriter>? more = null)
     {
         var body = new ArrayBufferWriter<byte>(512);
         using (var json = new Utf8JsonWriter(body, WriterOptions))
@@ -41,6 +46,7 @@ public static class Problem
             json.WriteNumber("status", kind.Status);
             json.WriteString("detail", detail);
             json.WriteString("code", kind.Code);
+            more?.Invoke(json);
             json.WriteEndObject();
         }
 

@@ -10,6 +10,12 @@ public readonly record struct Money(long AmountMinor, Currency Currency)
     /// </summary>
     public const long AmountMinorMax = (1L << 53) - 1;
 
+    /// <summary>
+    /// The most that one payment, and so one price, can be: an account takes millions of the largest before its totals
+    /// are full, and every total that people meet is a number that JSON carries exactly.
+    /// </summary>
+    public const long PaymentMinorMax = 1_000_000_000_000;
+
     /// <summary>Adds; both must be of one currency.</summary>
     public static Money operator +(Money left, Money right) => new(
         checked(left.AmountMinor + right.AmountMinor), Same(left, right));

@@ -215,6 +215,55 @@ public abstract class SessionContract : IAsyncLifetime
         Assert.Equal(SessionOutcome.TokenUnknown, await RefreshAsync(node, tokens.Refresh));
     }
 
+    // Goal: sessions of users who never come back do not stay for ever, and none that lives goes. Method: more expired
+    // ones than a page, of several users, and one that is younger by less than the margin; the worker's own clock.
+    [Fact]
+    public async Task Expired_sessions_of_all_users_are_swept_in_pages()
+    {
+        var node = await NodeAsync(Normal with { RefreshLife = TimeSpan.FromDays(1) });
+        var old = new List<SessionTokens>();
+        foreach (var email in new[] { "ada@example.com", "bob@example.com", "eve@example.com" })
+        {
+            await Users().SignUpAsync(email, Password, Home, CancellationToken.None);
+            old.Add(await LiveAsync(node, email));
+            old.Add(await LiveAsync(node, email));
+        }
+
+        clock.Advance(TimeSpan.FromHours(1));
+        var young = await LiveAsync(node, "bob@example.com");
+        clock.Advance(TimeSpan.FromDays(1) - TimeSpan.FromMilliseconds(1));
+        Assert.False(await node.SweepAsync(2, CancellationToken.None)); // A millisecond before the first are due.
+        clock.Advance(TimeSpan.FromMilliseconds(1));
+        var pages = 0;
+        while (await node.SweepAsync(2, CancellationToken.None))
+        {
+            Assert.InRange(++pages, 1, 3);
+        }
+
+        Assert.InRange(pages, 2, 3);
+        Assert.All(
+            await Task.WhenAll(old.Select(tokens => RefreshAsync(node, tokens.Refresh))),
+            outcome => Assert.Equal(SessionOutcome.TokenUnknown, outcome));
+        Assert.Equal(SessionOutcome.TokenExpired, await RefreshAsync(node, young.Refresh)); // Known, so still there.
+    }
+
+    [Fact]
+    public async Task The_worker_sweeps_by_its_clock()
+    {
+        var node = await NodeAsync(Normal with { RefreshLife = TimeSpan.FromMinutes(1) });
+        await SignUpAsync();
+        var tokens = await LiveAsync(node);
+        using var worker = new SessionWorker(node, NullLogger<SessionWorker>.Instance, clock);
+        await worker.StartAsync(CancellationToken.None);
+        await clock.TimerAsync(SessionWorker.Interval).WaitAsync(TimeSpan.FromSeconds(30));
+        clock.Jump(TimeSpan.FromHours(2));
+        await Eventually.HoldsAsync(
+            async () => await RefreshAsync(node, tokens.Refresh) == SessionOutcome.TokenUnknown,
+            TimeSpan.FromSeconds(30),
+            () => "the session is swept");
+        await worker.StopAsync(CancellationToken.None);
+    }
+
     [Fact]
     public async Task One_session_too_many_ends_the_oldest()
     {

@@ -28,6 +28,7 @@ internal static class ReferencePages
     private static readonly string[] ServerCommands =
     [
         "", "up", "serve", "merchant create", "merchant keys", "merchant revoke", "admin create", "user create",
+        "catalogue import",
         "provider", "settings", "migrate",
     ];
 

@@ -24,6 +24,9 @@ internal static class RouteNotes
         ["POST /v1/sales"] = "Make a sale: a merchant its own, an operator one for many merchants." + Key,
         ["PUT /v1/sales/{id}"] = "Change a sale at the `version` it was read.",
         ["DELETE /v1/sales/{id}"] = "Remove a sale without products, at `?version=`.",
+        ["POST /v1/catalogue/imports"] =
+            "Make and change sales and products as a file says, all or nothing; JSON, or `text/csv`. With "
+            + "`dryRun=true` only tell. The same file again changes nothing.",
         ["GET /v1/products"] = "Products, of one sale with `saleId`." + Page,
         ["GET /v1/products/{id}"] = "A product with its prices.",
         ["POST /v1/products"] = "Make a product: `stock` and `price`, or `tiers` and rows of `seats`." + Key,

@@ -32,6 +32,15 @@ internal sealed class Shop(HttpClient client, string key, string merchantId)
         return await Reply.ReadAsync(await client.SendAsync(request));
     }
 
+    /// <summary>Posts a file as it is.</summary>
+    public async Task<Reply> PostFileAsync(string path, byte[] file, string mediaType)
+    {
+        using var request = Request("POST", path, []);
+        request.Content = new ByteArrayContent(file);
+        request.Content.Headers.ContentType = new(mediaType);
+        return await Reply.ReadAsync(await client.SendAsync(request));
+    }
+
     public Task<Reply> GetAsync(string path) => SendAsync("GET", path);
 
     public Task<Reply> PaymentAsync(string id) => GetAsync($"/v1/payments/{id}");

@@ -2,6 +2,7 @@ using System.Collections;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
+using Floodgate.Tests.Docs;
 using Xunit;
 
 namespace Floodgate.Tests;
@@ -142,6 +143,53 @@ public sealed class CommandTests : IDisposable
         Assert.Contains("within 30 s (Access:KeyCachedSeconds)", text);
         var (_, table, _) = await RunAsync("merchant", "keys", id, "--data", directory);
         Assert.Contains(revokedAt, table);
+    }
+
+    [Fact]
+    public async Task A_catalogue_is_imported_with_its_faults_told()
+    {
+        var (_, created, _) = await RunAsync("merchant", "create", "Acme", "--json", "--data", directory);
+        var merchant = JsonSerializer.Deserialize<JsonElement>(created).GetProperty("merchantId").GetString()!;
+        var file = Path.Combine(directory, "drop.csv");
+        var text = Document.Read("docs/examples/drop.csv");
+        await File.WriteAllTextAsync(file, text);
+        string[] import = ["catalogue", "import", file, "--merchant", merchant, "--data", directory];
+
+        var (dryCode, dry, _) = await RunAsync([.. import, "--dry-run"]);
+        Assert.Equal(
+            (0, "A dry run, so nothing was stored. Sales: 1 created, 0 updated, 0 unchanged. "
+                + "Products: 3 created, 0 updated, 0 unchanged."),
+            (dryCode, dry.Trim()));
+        var (code, made, _) = await RunAsync([.. import, "--json"]);
+        Assert.Equal(0, code);
+        Assert.Equal(3, JsonSerializer.Deserialize<JsonElement>(made).GetProperty("products").GetProperty("created")
+            .GetInt32());
+        var (_, again, _) = await RunAsync(import);
+        Assert.StartsWith("Nothing to change: 1 sales and 3 products", again);
+
+        await File.WriteAllTextAsync(file, text.Replace("18900", "lots"));
+        var (wrong, told, error) = await RunAsync([.. import, "--json"]);
+        Assert.Equal(65, wrong);
+        Assert.StartsWith("line 3: price is lots; it must be a whole number.", error);
+        Assert.EndsWith("Nothing was imported: 2 faults.", error.Trim());
+        Assert.Equal(2, JsonSerializer.Deserialize<JsonElement>(told).GetProperty("faultCount").GetInt32());
+
+        // An operator's file says whose things these are.
+        await File.WriteAllTextAsync(file, Document.Read("docs/examples/concert.json"));
+        var (nobodys, _, why) = await RunAsync("catalogue", "import", file, "--data", directory);
+        Assert.Equal(65, nobodys);
+        Assert.StartsWith("$.sales[0].products[0].merchantId: merchantId is needed from an operator", why);
+    }
+
+    [Theory]
+    [InlineData("FILE nowhere is not there", "nowhere")]
+    [InlineData("--merchant is not known", "/dev/null", "--merchant", "m-1")]
+    [InlineData("FILE has more than 1024 bytes", "/bin/sh", "--Catalog:ImportBytesMax=1024")]
+    public async Task A_file_that_cannot_be_taken_is_a_usage_error(string why, params string[] args)
+    {
+        var (code, _, error) = await RunAsync(["catalogue", "import", .. args, "--data", directory]);
+        Assert.Equal(64, code);
+        Assert.StartsWith(why, error);
     }
 
     [Theory]

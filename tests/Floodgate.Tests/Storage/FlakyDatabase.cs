@@ -27,6 +27,9 @@ public sealed class FlakyDatabase(Database real) : Database
     /// <summary>True while the database is away for good.</summary>
     public bool IsAway { get; set; }
 
+    /// <summary>What every read meets first, such as a wait or an outage.</summary>
+    public Func<Task> BeforeRead { get; set; } = () => Task.CompletedTask;
+
     /// <inheritdoc/>
     public override Dialect Dialect => real.Dialect;
 
@@ -64,8 +67,11 @@ public sealed class FlakyDatabase(Database real) : Database
     }
 
     /// <inheritdoc/>
-    public override ValueTask<T> ReadAsync<T>(Func<Tx, ValueTask<T>> work, CancellationToken cancel = default) =>
-        real.ReadAsync(work, cancel);
+    public override async ValueTask<T> ReadAsync<T>(Func<Tx, ValueTask<T>> work, CancellationToken cancel = default)
+    {
+        await BeforeRead();
+        return await real.ReadAsync(work, cancel);
+    }
 
     /// <inheritdoc/>
     public override ValueTask<T> ReadSnapshotAsync<T>(

@@ -10,7 +10,8 @@ public static class Repository
 
     private static readonly string[] Extensions =
     [
-        ".cs", ".md", ".csproj", ".props", ".targets", ".slnx", ".json", ".yml", ".yaml", ".sh", ".ts", ".vue", ".css",
+        ".cs", ".md", ".csv", ".csproj", ".props", ".targets", ".slnx", ".json", ".yml", ".yaml", ".sh", ".ts", ".vue",
+        ".css",
     ];
 
     private static readonly string[] Scripts = ["floodgate", "test", "run"];

@@ -8,8 +8,8 @@ public static class IdentityModule
     /// <summary>The tables of users, sessions and the signing key.</summary>
     public static IReadOnlyList<Migration> Migrations => IdentitySql.Migrations;
 
-    /// <summary>Registers <see cref="UserBook"/> and <see cref="SessionBook"/>.</summary>
-    public static void Add(IServiceCollection services, IdentitySettings settings)
+    /// <summary>Registers <see cref="UserBook"/> and <see cref="SessionBook"/>; the sweep with the worker.</summary>
+    public static void Add(IServiceCollection services, IdentitySettings settings, bool runsWorker)
     {
         services.AddSingleton(settings);
         services.AddSingleton<Passwords>();
@@ -17,6 +17,10 @@ public static class IdentityModule
         services.AddSingleton<UserBook>();
         services.AddSingleton<SessionBook>();
         services.AddSingleton<IdentityHttp>();
+        if (runsWorker)
+        {
+            services.AddHostedService<SessionWorker>();
+        }
     }
 
     /// <summary>Registers the routes.</summary>

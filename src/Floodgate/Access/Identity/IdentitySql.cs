@@ -42,6 +42,7 @@ internal static class IdentitySql
                 secret {bytes} not null
             );
             """),
+        new("identity-002", "create index user_session_expires on user_session (expires_ms)"),
     ];
 
     private static readonly Statement InsertSigningKey = new(
@@ -80,11 +81,19 @@ internal static class IdentitySql
         Column.Id("id"));
 
     private static readonly Statement LockUser = new(
-        "select u.id from {rows} join app_user u on u.id = rows.id {for update}", Column.Id("id"));
+        "select u.id from {rows} join app_user u on u.id = rows.id order by u.id {for update}", Column.Id("id"));
 
     private static readonly Statement UpdatePasswordHash = new(
         "update app_user set password_hash = rows.password_hash from {rows} where app_user.id = rows.id",
         Column.Id("id"), Column.Text("password_hash"));
+
+    private static readonly Statement SelectUsersOfExpired = new(
+        """
+        select distinct e.user_id from (
+            select s.user_id from user_session s where s.expires_ms <= (select rows.before_ms from {rows})
+            order by s.expires_ms limit (select rows.page from {rows})) e
+        """,
+        Column.Long("before_ms"), Column.Long("page"));
 
     private static readonly Statement DeleteRefreshTokensOfExpired = new(
         """
@@ -199,15 +208,20 @@ internal static class IdentitySql
     public static async ValueTask<User> GetUserAsync(Tx tx, Guid id) =>
         (await tx.QueryAsync(SelectUser, Rows.One(id).Id(u => u), UserOf)).Single();
 
-    public static async ValueTask LockUserAsync(Tx tx, Guid id) =>
-        await tx.QueryAsync(LockUser, Rows.One(id).Id(u => u), row => row.Id(0));
+    public static async ValueTask LockUsersAsync(Tx tx, IReadOnlyList<Guid> ids) =>
+        await tx.QueryAsync(LockUser, Rows.Over(ids).Id(u => u), row => row.Id(0));
+
+    /// <summary>Whose sessions, at most so many of them, expired first.</summary>
+    public static ValueTask<List<Guid>> UsersOfExpiredAsync(Tx tx, long beforeMs, int page) =>
+        tx.QueryAsync(SelectUsersOfExpired, Rows.One(beforeMs).Long(b => b).Long(_ => page), row => row.Id(0));
 
     public static void QueuePasswordHash(Tx tx, Guid user, string hash) =>
         tx.Queue(UpdatePasswordHash, Rows.One(user).Id(u => u).Text(_ => hash), 1, "a user keeps one password");
 
-    public static void QueueDeleteExpired(Tx tx, Guid user, long nowMs)
+    /// <summary>Deletes the expired sessions of users who are locked.</summary>
+    public static void QueueDeleteExpired(Tx tx, IReadOnlyList<Guid> users, long nowMs)
     {
-        var rows = Rows.One(user).Id(u => u).Long(_ => nowMs);
+        var rows = Rows.Over(users).Id(u => u).Long(_ => nowMs);
         tx.Queue(DeleteRefreshTokensOfExpired, rows);
         tx.Queue(DeleteExpiredSessions, rows);
     }

@@ -60,6 +60,9 @@ public sealed class SessionBook(
     private const int SecretBytes = 32;
     private const int SigningKeyBytes = 32;
 
+    // A refresh that began in time is over by then, so the sweep never meets one.
+    private static readonly TimeSpan SweptAfter = TimeSpan.FromHours(1);
+
     private readonly SessionCache cache = new(settings, time);
 
     // Written once, before the server takes requests.
@@ -140,6 +143,21 @@ public sealed class SessionBook(
         },
         cancel);
 
+    /// <summary>
+    /// Deletes sessions that expired an hour ago or earlier, with their refresh tokens; a page of them at a time. Locks
+    /// their users, as a log-in does. True when there may be more.
+    /// </summary>
+    internal ValueTask<bool> SweepAsync(int page, CancellationToken cancel) => database.WriteAsync(
+        async tx =>
+        {
+            var beforeMs = UtcInstant.Now(time).Ms - (long)SweptAfter.TotalMilliseconds;
+            var users = await IdentitySql.UsersOfExpiredAsync(tx, beforeMs, page);
+            await IdentitySql.LockUsersAsync(tx, users);
+            IdentitySql.QueueDeleteExpired(tx, users, beforeMs);
+            return users.Count > 0;
+        },
+        cancel);
+
     /// <summary>Whom an access token stands for; null when it is not ours, not in time, or its session ended.</summary>
     public ValueTask<Caller?> FindAsync(string token, CancellationToken cancel)
     {
@@ -174,8 +192,8 @@ public sealed class SessionBook(
         return database.WriteAsync(
             async tx =>
             {
-                await IdentitySql.LockUserAsync(tx, user.Id);
-                IdentitySql.QueueDeleteExpired(tx, user.Id, now.Ms);
+                await IdentitySql.LockUsersAsync(tx, [user.Id]);
+                IdentitySql.QueueDeleteExpired(tx, [user.Id], now.Ms);
                 var before = await IdentitySql.SessionsOfAsync(tx, user.Id);
                 End(tx, [.. before.SkipLast(settings.SessionsPerUserMax - 1)], now.Ms);
                 IdentitySql.QueueSession(tx, session, user.Id, now.Ms, expiresMs);

@@ -15,7 +15,8 @@ public enum Limit
     /// <summary>A merchant's refunds and voids.</summary>
     Refund,
 
-    /// <summary>Orders of a user by token; of a merchant's key it is <see cref="Authorize"/>.</summary>
+    /// <summary>
+    /// Orders and top-ups of a user by token; of a merchant's key it is <see cref="Authorize"/>.</summary>
     Order,
 
     /// <summary>A user's tickets for waiting rooms. A merchant's key brings a crowd and is not limited.</summary>

@@ -16,7 +16,7 @@ public sealed record RateLimitSettings
     /// <summary>Merchants of tier <c>large</c>: room for 1,000 payments a second.</summary>
     public TierQuotas Large { get; init; } = new(70_000, 70_000, 35_000);
 
-    /// <summary>Orders of a user.</summary>
+    /// <summary>Orders and top-ups of a user.</summary>
     public long? Orders { get; init; } = 60;
 
     /// <summary>A user's tickets for waiting rooms.</summary>
@@ -57,7 +57,7 @@ public sealed record RateLimitSettings
         {
             Standard = ReadTier("Standard", normal.Standard, "of tier standard"),
             Large = ReadTier("Large", normal.Large, "of tier large"),
-            Orders = PerMinute("User:OrdersPerMinute", normal.Orders, "Orders of a user."),
+            Orders = PerMinute("User:OrdersPerMinute", normal.Orders, "Orders and top-ups of a user."),
             QueueJoins = PerMinute("User:QueueJoinsPerMinute", normal.QueueJoins, "A user's calls to join a queue."),
             SignUps = PerMinute("Address:SignUpsPerMinute", normal.SignUps, "Sign-ups from an address."),
             LogIns = PerMinute("Address:LogInsPerMinute", normal.LogIns, "Log-ins and refreshes from an address."),

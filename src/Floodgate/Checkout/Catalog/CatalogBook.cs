@@ -270,5 +270,8 @@ public sealed class CatalogBook(Database database, Ids ids)
         return new ChangedProduct(CatalogOutcome.Done, next with { Version = next.Version + 1 });
     }
 
+    /// <summary>Tells of an import after its commit; one call is enough, since caches evict all.</summary>
+    internal void AnnounceImport(Tx tx, Guid any) => Announce(tx, any);
+
     private void Announce(Tx tx, Guid id) => tx.OnCommitted(() => Changed?.Invoke(id));
 }

@@ -323,7 +323,7 @@ internal sealed class CatalogHttp
     private static Editor EditorOf(Caller caller) => new(caller.MerchantId);
 
     private static EditorKey KeyOf<T>(Caller caller, string key, T body, JsonTypeInfo<T> type) => new(
-        caller.MerchantId ?? "platform",
+        caller.MerchantId ?? Buyer.Platform,
         key,
         Convert.ToHexString(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(body, type))));
 

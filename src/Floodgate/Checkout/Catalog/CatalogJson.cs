@@ -69,6 +69,7 @@ internal static class CatalogJson
         json.WriteString("endsAt", new UtcInstant(sale.Terms.EndsMs).ToString());
         json.WriteString("state", Sale.NameOf(sale.StateAt(now)));
         json.WriteNumber("version", sale.Version);
+        WriteRef(json, sale.Ref);
         json.WriteEndObject();
     }
 
@@ -104,6 +105,15 @@ internal static class CatalogJson
         json.WriteString("commissionClass", product.Terms.CommissionClass);
         json.WriteBoolean("withdrawn", product.IsWithdrawn);
         json.WriteNumber("version", product.Version);
+        WriteRef(json, product.Ref);
         json.WriteEndObject();
+    }
+
+    private static void WriteRef(Utf8JsonWriter json, string? name)
+    {
+        if (name is not null)
+        {
+            json.WriteString("ref", name);
+        }
     }
 }

@@ -1,4 +1,5 @@
 using Floodgate.Access;
+using Floodgate.Checkout.Catalog.Imports;
 using Floodgate.Storage.Database;
 
 namespace Floodgate.Checkout.Catalog;
@@ -16,9 +17,14 @@ public static class CatalogModule
         services.AddSingleton<CatalogBook>();
         services.AddSingleton<AnswerCache>();
         services.AddSingleton<CatalogHttp>();
+        services.AddSingleton<ImportBook>();
+        services.AddSingleton<ImportsHttp>();
     }
 
     /// <summary>Registers the routes.</summary>
-    public static void Map(Routes routes, IServiceProvider services) =>
+    public static void Map(Routes routes, IServiceProvider services)
+    {
         services.GetRequiredService<CatalogHttp>().Map(routes);
+        services.GetRequiredService<ImportsHttp>().Map(routes);
+    }
 }

@@ -2,7 +2,7 @@ using Floodgate.Vocabulary;
 
 namespace Floodgate.Checkout.Catalog;
 
-/// <summary>How old an answer of the catalogue may be.</summary>
+/// <summary>How old an answer of the catalogue may be, and how large a file of it.</summary>
 /// <param name="FreshMs">
 /// From this age on an answer is renewed behind while it is still given (10 to 60,000 ms; default 500).</param>
 /// <param name="StaleMsMax">
@@ -12,8 +12,11 @@ namespace Floodgate.Checkout.Catalog;
 /// <param name="TakesNoCache">
 /// Whether a request with <c>Cache-Control: no-cache</c> goes past the memory: demo mode only, because anybody could
 /// keep the database busy with it.</param>
+/// <param name="ImportBytesMax">
+/// The largest file that is imported (1,024 to 67,108,864 bytes; default 8,388,608).</param>
 public sealed record CatalogSettings(
-    int FreshMs = 500, int StaleMsMax = 2_000, int AnswersMax = 10_000, bool TakesNoCache = false)
+    int FreshMs = 500, int StaleMsMax = 2_000, int AnswersMax = 10_000, bool TakesNoCache = false,
+    int ImportBytesMax = 8_388_608)
 {
     /// <summary>Reads the settings under <c>Catalog:</c>.</summary>
     public static CatalogSettings Read(SettingsSource source, bool isDemo)
@@ -25,7 +28,9 @@ public sealed record CatalogSettings(
                 "No answer of the catalogue is older than this."),
             source.Int("Catalog:AnswersMax", 10_000, 10, 1_000_000, "answers",
                 "Answers of the catalogue kept in memory."),
-            isDemo);
+            isDemo,
+            source.Int("Catalog:ImportBytesMax", 8_388_608, 1_024, 67_108_864, "bytes",
+                "The largest file of a catalogue that is imported."));
         if (settings.FreshMs > settings.StaleMsMax)
         {
             source.Refuse("Catalog:FreshMs", "which is more than Catalog:StaleMsMax; make it smaller.");

@@ -47,14 +47,27 @@ internal static class CatalogSql
                 seat_rows text not null
             ) {clustered}
             """),
+
+        // What files call a sale or product, and its version after the last import; both null for those of routes.
+        new("catalog-002", """
+            alter table sale add column ref text;
+            alter table sale add column imported_version bigint;
+            alter table product add column ref text;
+            alter table product add column imported_version bigint;
+            create unique index sale_by_ref on sale (owner, ref);
+            create unique index product_by_ref on product (sale_id, ref);
+            create table catalog_import (turn bigint primary key);
+            insert into catalog_import (turn) values (1)
+            """),
     ];
 
-    private const string SaleColumns = "s.id, s.merchant_id, s.name, s.currency, s.opens_ms, s.ends_ms, s.version";
+    public const string SaleColumns =
+        "s.id, s.merchant_id, s.name, s.currency, s.opens_ms, s.ends_ms, s.version, s.ref";
 
-    private const string ProductColumns =
+    public const string ProductColumns =
         """
         p.id, p.sale_id, p.merchant_id, p.kind, p.capacity, p.name, p.tiers, p.limit_per_buyer, p.commission_class,
-        p.is_withdrawn, p.version
+        p.is_withdrawn, p.version, p.ref
         """;
 
     private static readonly Statement InsertSale = new(
@@ -168,7 +181,7 @@ internal static class CatalogSql
 
     public static async ValueTask<(Sale Sale, string BodyHash)> SaleOfKeyAsync(Tx tx, EditorKey key) =>
         (await tx.QueryAsync(
-            SelectSaleByKey, Rows.One(key).Text(k => k.Owner).Text(k => k.Key), r => (MapSale(r), r.Text(7))))[0];
+            SelectSaleByKey, Rows.One(key).Text(k => k.Owner).Text(k => k.Key), r => (MapSale(r), r.Text(8))))[0];
 
     public static async ValueTask<Sale?> FindSaleAsync(Tx tx, Guid id) =>
         (await tx.QueryAsync(SelectSale, Rows.One(id).Id(i => i), MapSale)).FirstOrDefault();
@@ -206,13 +219,13 @@ internal static class CatalogSql
         (await tx.QueryAsync(
             SelectSeatMap,
             Rows.One(productId).Id(i => i),
-            r => JsonSerializer.Deserialize(r.Text(0), CatalogStored.Default.SeatRowArray)!)).FirstOrDefault() ?? [];
+            r => ReadRows(r.Text(0)))).FirstOrDefault() ?? [];
 
     public static async ValueTask<(Product Product, string BodyHash)> ProductOfKeyAsync(Tx tx, EditorKey key) =>
         (await tx.QueryAsync(
             SelectProductByKey,
             Rows.One(key).Text(k => k.Owner).Text(k => k.Key),
-            r => (MapProduct(r), r.Text(11))))[0];
+            r => (MapProduct(r), r.Text(12))))[0];
 
     public static ValueTask<List<Product>> SelectAsync(Tx tx, IReadOnlyList<Guid> ids) =>
         tx.QueryAsync(SelectProducts, Rows.Over(ids).Id(i => i), MapProduct);
@@ -234,18 +247,22 @@ internal static class CatalogSql
         1,
         "a locked product is updated");
 
-    private static string Write(IReadOnlyList<PriceTier> tiers) =>
+    public static SeatRow[] ReadRows(string stored) =>
+        JsonSerializer.Deserialize(stored, CatalogStored.Default.SeatRowArray)!;
+
+    public static string Write(IReadOnlyList<PriceTier> tiers) =>
         JsonSerializer.Serialize([.. tiers], CatalogStored.Default.PriceTierArray);
 
-    private static string Write(IReadOnlyList<SeatRow> rows) =>
+    public static string Write(IReadOnlyList<SeatRow> rows) =>
         JsonSerializer.Serialize([.. rows], CatalogStored.Default.SeatRowArray);
 
-    private static Sale MapSale(Row r) => new(
+    public static Sale MapSale(Row r) => new(
         r.Id(0),
         new SaleTerms(r.TextOrNull(1), r.Text(2), Currency.FromStored(r.Text(3)), r.Long(4), r.Long(5)),
-        r.Long(6));
+        r.Long(6),
+        r.TextOrNull(7));
 
-    private static Product MapProduct(Row r) => new(
+    public static Product MapProduct(Row r) => new(
         r.Id(0),
         r.Id(1),
         r.Text(2),
@@ -257,5 +274,6 @@ internal static class CatalogSql
             r.Long(7) == 0 ? null : (int)r.Long(7),
             r.Text(8)),
         r.Flag(9),
-        r.Long(10));
+        r.Long(10),
+        r.TextOrNull(11));
 }

@@ -28,7 +28,8 @@ public sealed record SaleTerms(string? MerchantId, string Name, Currency Currenc
 /// <param name="Id">Its id.</param>
 /// <param name="Terms">What is said of it.</param>
 /// <param name="Version">1 at first, one more with each change.</param>
-public sealed record Sale(Guid Id, SaleTerms Terms, long Version)
+/// <param name="Ref">What its owner's files call it; null unless it was imported.</param>
+public sealed record Sale(Guid Id, SaleTerms Terms, long Version, string? Ref = null)
 {
     /// <summary>Where it stands at this moment.</summary>
     public SaleState StateAt(UtcInstant now) => now.Ms < Terms.OpensMs ? SaleState.Scheduled
@@ -87,6 +88,7 @@ public sealed record ProductTerms(
 /// <param name="Terms">What may change.</param>
 /// <param name="IsWithdrawn">True when nothing more of it is sold.</param>
 /// <param name="Version">1 at first, one more with each change.</param>
+/// <param name="Ref">What files call it within its sale; null unless it was imported.</param>
 public sealed record Product(
     Guid Id,
     Guid SaleId,
@@ -95,4 +97,5 @@ public sealed record Product(
     long Capacity,
     ProductTerms Terms,
     bool IsWithdrawn,
-    long Version);
+    long Version,
+    string? Ref = null);

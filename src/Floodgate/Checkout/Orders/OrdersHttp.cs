@@ -130,7 +130,7 @@ internal sealed class OrdersHttp(OrderBook book, OrderDesk desk, WaitingRooms ro
             return;
         }
 
-        if (OrderRequests.FaultOf(body) is { } fault)
+        if (BasketRequests.FaultOf(body) is { } fault)
         {
             await Problem.WriteAsync(context, fault.Kind, fault.Detail);
             return;
@@ -170,7 +170,7 @@ internal sealed class OrdersHttp(OrderBook book, OrderDesk desk, WaitingRooms ro
     /// <summary>The basket; null after the request was refused. A merchant's key sells its own products only.</summary>
     private async ValueTask<List<WantedLine>?> ReadLinesAsync(HttpContext context, Caller caller, OrderBody body)
     {
-        var fault = OrderRequests.FaultOf(body, settings);
+        var fault = BasketRequests.FaultOf(body, settings);
         var lines = new List<WantedLine>(body.Items.Count);
         for (var n = 0; n < body.Items.Count && fault is null; n++)
         {
@@ -179,7 +179,7 @@ internal sealed class OrdersHttp(OrderBook book, OrderDesk desk, WaitingRooms ro
             {
                 fault = new(OrderProblems.MixedCurrencies, $"items[{n}] is priced in another currency than items[0].");
             }
-            else if (OrderRequests.Read(body.Items[n], $"items[{n}]", offer, body.SaleId, settings,
+            else if (BasketRequests.Read(body.Items[n], $"items[{n}]", offer, body.SaleId, settings,
                 out fault) is { } line)
             {
                 lines.Add(line);
@@ -191,7 +191,7 @@ internal sealed class OrdersHttp(OrderBook book, OrderDesk desk, WaitingRooms ro
             }
         }
 
-        if ((fault ?? OrderRequests.FaultOf(lines)) is not { } found)
+        if ((fault ?? BasketRequests.FaultOf(lines)) is not { } found)
         {
             return lines;
         }

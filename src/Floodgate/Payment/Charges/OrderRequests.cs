@@ -76,7 +76,7 @@ internal static class OrderRequests
         _ when asked.PaymentId == Guid.Empty || asked.OrderId == Guid.Empty => "paymentId or orderId is missing",
         _ when !IsName(asked.MerchantId) || !IsName(asked.UserId) => "merchantId or userId is missing",
         _ when !IsName(asked.IdempotencyKey) => "idempotencyKey is missing",
-        _ when !IsAmount(asked.Amount) => $"amount {asked.Amount} is not from 1 to {PaymentRequests.AmountMax}",
+        _ when !IsAmount(asked.Amount) => $"amount {asked.Amount} is not from 1 to {Money.PaymentMinorMax}",
         _ when !Currency.TryParse(asked.Currency, out _) => $"currency {asked.Currency} is none of ISO 4217",
         _ when asked.Method is not ("GATEWAY" or "WALLET") => $"method {asked.Method} is not known",
         _ when asked.NotAfterMs <= 0 || asked.RequestedAtMs <= 0 => "notAfterMs or requestedAtMs is missing",
@@ -107,13 +107,13 @@ internal static class OrderRequests
             "operationId, paymentId or orderId is missing",
         _ when !IsName(asked.MerchantId) || !IsName(asked.PartMerchantId) || !IsName(asked.IdempotencyKey) =>
             "merchantId, partMerchantId or idempotencyKey is missing",
-        _ when !IsAmount(asked.Amount) => $"amount {asked.Amount} is not from 1 to {PaymentRequests.AmountMax}",
+        _ when !IsAmount(asked.Amount) => $"amount {asked.Amount} is not from 1 to {Money.PaymentMinorMax}",
         _ when !Currency.TryParse(asked.Currency, out _) => $"currency {asked.Currency} is none of ISO 4217",
         _ when asked.RequestedAtMs <= 0 => "requestedAtMs is missing",
         _ => null,
     };
 
-    private static bool IsAmount(long amount) => amount is >= 1 and <= PaymentRequests.AmountMax;
+    private static bool IsAmount(long amount) => amount is >= 1 and <= Money.PaymentMinorMax;
 
     private static bool IsName(string? text) => !string.IsNullOrEmpty(text) && Rows.CanKeep(text);
 }

@@ -48,12 +48,6 @@ internal static class PaymentProblems
 /// <summary>From bodies to requests: every check that needs no stored state, each with its own answer.</summary>
 internal static class PaymentRequests
 {
-    /// <summary>
-    /// The most that one payment can be, in minor units: an account takes millions of the largest before its totals
-    /// are full, and every total that people meet is a number that JSON carries exactly.
-    /// </summary>
-    public const long AmountMax = 1_000_000_000_000;
-
     private const int TextLengthMax = 64;
 
     /// <summary>A refusal, or null: then the value is good.</summary>
@@ -99,11 +93,11 @@ internal static class PaymentRequests
     public static Fault? Read(MoneyBody body, string field, out Money money)
     {
         money = default;
-        if (body.Amount is < 1 or > AmountMax)
+        if (body.Amount is < 1 or > Money.PaymentMinorMax)
         {
             return new(
                 PaymentProblems.AmountOutOfRange,
-                $"{field}.amount is {body.Amount}; it must be from 1 to {AmountMax}, in minor units.");
+                $"{field}.amount is {body.Amount}; it must be from 1 to {Money.PaymentMinorMax}, in minor units.");
         }
 
         if (!Currency.TryParse(body.Currency, out var currency))

@@ -15,7 +15,7 @@ internal sealed class WalletsHttp(PaymentsHttp payments, Journal journal)
     public void Map(Routes routes)
     {
         routes.Map("GET", "/v1/wallets/me", Who.Buyer, (c, w) => ShowAsync(c, Own(w)));
-        routes.Map("POST", "/v1/wallets/me/top-ups", Who.Buyer, TopUpOwnAsync);
+        routes.Map("POST", "/v1/wallets/me/top-ups", Who.Buyer, TopUpOwnAsync, Limit.Order);
         routes.Map("GET", "/v1/wallets/{userId}", Who.Merchant, GetAsync);
         routes.Map("POST", "/v1/wallets/{userId}/top-ups", Who.Merchant, TopUpAsync, Limit.Authorize);
     }

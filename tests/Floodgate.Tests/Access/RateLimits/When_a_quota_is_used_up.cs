@@ -34,7 +34,8 @@ public sealed class When_a_quota_is_used_up(PostgreSqlServer postgreSql)
             {
                 "POST /v1/payments", "POST /v1/payments/{id}/capture", "POST /v1/payments/{id}/void",
                 "POST /v1/payments/{id}/refund", "POST /payments/authorize", "POST /payments/capture/{id}",
-                "POST /payments/refund/{id}", "POST /v1/wallets/{userId}/top-ups", "POST /v1/users",
+                "POST /payments/refund/{id}", "POST /v1/wallets/{userId}/top-ups",
+                "POST /v1/wallets/me/top-ups", "POST /v1/users",
                 "POST /v1/sessions", "POST /v1/sessions/refresh", "POST /v1/orders", "GET /v1/products",
                 "GET /v1/sales/{id}",
             },

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.Threading.Channels;
 using Floodgate.Storage.Log;
 using Floodgate.Tests.Fixtures;
 using Xunit;
@@ -80,6 +81,71 @@ public abstract class ConsumerContract(LogStage stage) : IAsyncLifetime
         gate.SetResult();
         await handled.ReachesAsync(103);
         Assert.Equal([0, 1, 2], handled.Items.Where(e => e.Key == slow).Select(Number));
+    }
+
+    // Goal: where order does not matter a hot key is as parallel as many, and nothing is lost by it. Method: nobody
+    // passes the gate before all events of one key are in work; the later ones finish, the first is given up by the
+    // stop: the next consumer begins with it.
+    [Fact]
+    public async Task Without_an_order_the_events_of_a_key_run_at_once_and_offsets_stay_below_the_first_unfinished()
+    {
+        const int events = 100;
+        var started = new Tally<LoggedEvent>();
+        var handled = new Tally<LoggedEvent>();
+        var gate = Gate();
+        await stage.AppendAsync([.. Enumerable.Range(0, events).Select(n => Numbered("k", n))]);
+        await using var run = ConsumerRun.Start(
+            stage,
+            async (_, e, cancel) =>
+            {
+                started.Add(e);
+                await gate.Task;
+                if (Number(e) == 0)
+                {
+                    // tidy: sleep: lasts until it is cancelled, not for a time.
+                    await Task.Delay(Timeout.InfiniteTimeSpan, cancel);
+                }
+
+                handled.Add(e);
+            },
+            new RunOptions(IsOrdered: false));
+
+        await started.ReachesAsync(events);
+        gate.SetResult();
+        await handled.ReachesAsync(events - 1);
+        Assert.Equal(1, await WhenInFlightAsync(run, 1));
+        run.RequestStop();
+        var bound = TimeSpan.FromMilliseconds(stage.Settings.StopWithinMs);
+        await stage.Clock.TimerAsync(bound).Soon();
+        stage.Clock.Advance(bound);
+        await run.Ended.Soon();
+
+        Assert.Null(run.Consumer.Failure);
+        Assert.Equal(Enumerable.Range(0, events).Select(n => (long)n), (await HandleAllAsync(events)).Select(Number));
+    }
+
+    // Goal: a process that stops makes no dead letters. Method: what records the effect is closed, as at the end of a
+    // process, while events come; the consumer that follows handles them.
+    [Fact]
+    public async Task An_event_whose_recorder_is_closing_is_delivered_again_and_no_dead_letter()
+    {
+        var tries = new Tally<LoggedEvent>();
+        var recorder = Channel.CreateUnbounded<LoggedEvent>();
+        recorder.Writer.Complete();
+        await stage.AppendAsync([.. Enumerable.Range(0, 5).Select(n => Numbered($"k{n}", n))]);
+        await using var run = ConsumerRun.Start(stage, async (_, e, cancel) =>
+        {
+            tries.Add(e);
+            await recorder.Writer.WriteAsync(e, cancel);
+        });
+        await tries.ReachesAsync(5);
+        Assert.Equal(0, await WhenInFlightAsync(run, 0));
+        await run.StopAsync();
+
+        Assert.Equal(5, tries.Items.Count); // It was not tried again in vain.
+        Assert.Empty(await LettersAsync("OPEN"));
+        Assert.Equal(5, await ConsumerRun.LagAsync(stage));
+        Assert.Equal([0, 1, 2, 3, 4], (await HandleAllAsync(5)).Select(Number).Order());
     }
 
     // Goal: memory and provider are bounded. Method: 300 events, room for 50; handlers go one by one.

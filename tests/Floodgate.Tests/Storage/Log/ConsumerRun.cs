@@ -43,7 +43,10 @@ public sealed class ConsumerRun : IAsyncDisposable
             {
                 await made.Task;
                 await handle(run!, delivery.Event, cancel);
-            });
+            })
+        {
+            IsOrdered = options?.IsOrdered ?? true,
+        };
         run = new ConsumerRun(
             stage,
             database,
@@ -107,7 +110,8 @@ public sealed record RunOptions(
     Func<IReadOnlyList<LoggedEvent>, CancellationToken, ValueTask<IReadOnlyList<Prepared<LoggedEvent>>>>? Prepare =
         null,
     Database? Database = null,
-    IEventLog? Log = null);
+    IEventLog? Log = null,
+    bool IsOrdered = true);
 
 /// <summary>Collects what happened, in its order, and tells when so much has.</summary>
 public sealed class Tally<T>

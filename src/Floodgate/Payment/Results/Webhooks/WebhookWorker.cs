@@ -7,8 +7,9 @@ namespace Floodgate.Payment.Results.Webhooks;
 
 /// <summary>
 /// Turns results of payments and facts of orders into deliveries of those who listen. An event that concerns nobody who
-/// listens costs a look into the <see cref="EndpointCache"/>. Idempotent by the ids of deliveries. Nothing waits for
-/// it: when it stands still, webhooks are late and payments go on.
+/// listens costs a look into the <see cref="EndpointCache"/>. Idempotent by the ids of deliveries. No order is promised
+/// to those who listen, because a delivery that is tried again comes late, so none is kept here either. Nothing waits
+/// for it: when it stands still, webhooks are late and payments go on.
 /// </summary>
 internal sealed class WebhookWorker : BackgroundService
 {
@@ -30,7 +31,10 @@ internal sealed class WebhookWorker : BackgroundService
         consumer = new(
             database,
             log,
-            new(Group, [PaymentEvents.Results, OrderEvents.DataPlatform], PrepareAsync, book.AddAsync),
+            new(Group, [PaymentEvents.Results, OrderEvents.DataPlatform], PrepareAsync, book.AddAsync)
+            {
+                IsOrdered = false,
+            },
             tools.LogSettings,
             tools.Consumer);
     }

@@ -1,5 +1,6 @@
 using Floodgate.Access;
 using Floodgate.Checkout.Holds;
+using Floodgate.Vocabulary;
 
 namespace Floodgate.Checkout.Orders;
 
@@ -47,11 +48,8 @@ internal static class OrderProblems
 internal readonly record struct OrderFault(ProblemKind Kind, string Detail);
 
 /// <summary>From bodies to baskets: every check that needs no more than the catalogue.</summary>
-internal static class OrderRequests
+internal static class BasketRequests
 {
-    /// <summary>As much as one payment can be, in minor units.</summary>
-    private const long AmountMax = 1_000_000_000_000;
-
     private static OrderFault Field(string detail) => new(Problems.InvalidField, detail);
 
     /// <summary>What is wrong with the shape of a basket; null when nothing is.</summary>
@@ -93,9 +91,10 @@ internal static class OrderRequests
 
     /// <summary>What is wrong with a whole basket; null when nothing is.</summary>
     public static OrderFault? FaultOf(IReadOnlyList<WantedLine> lines) =>
-        lines.Aggregate((Int128)0, (sum, line) => sum + (line.Quantity * (Int128)line.Offer.AmountMax)) > AmountMax
+        lines.Aggregate((Int128)0, (sum, line) => sum + (line.Quantity * (Int128)line.Offer.AmountMax))
+            > Money.PaymentMinorMax
             ? new(OrderProblems.AmountOutOfRange,
-                $"The order could cost more than {AmountMax} minor units: order fewer.")
+                $"The order could cost more than {Money.PaymentMinorMax} minor units: order fewer.")
             : null;
 
     private static OrderFault? FaultOf(ItemBody item, string field, Offer offer, OrdersSettings settings)
