@@ -10,6 +10,7 @@ using Floodgate.Payment.Ledger;
 using Floodgate.Payment.Results;
 using Floodgate.Payment.Results.Webhooks;
 using Floodgate.Signals;
+using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Supervision;
@@ -23,6 +24,7 @@ internal static class Roles
     /// <summary>The schema of all modules, in the order in which tables refer to each other.</summary>
     public static IReadOnlyList<Migration> Migrations { get; } =
     [
+        .. CoordinationModule.Migrations,
         .. LogModule.Migrations,
         .. AccessModule.Migrations,
         .. IdentityModule.Migrations,
@@ -44,6 +46,7 @@ internal static class Roles
         services.AddSingleton<Ids>();
         services.AddSingleton(_ => OpenDatabase(settings.Database));
         var runsWorker = settings.Server.Role != "api";
+        CoordinationModule.Add(services, settings.Jobs, runsWorker);
         LogModule.Add(services, settings.Log, [.. OrderEvents.Topics, .. PaymentEvents.Topics], runsWorker);
         AccessModule.Add(services, settings.Access);
         IdentityModule.Add(services, settings.Identity, runsWorker);

@@ -8,6 +8,7 @@ using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
 using Floodgate.Payment.Results.Webhooks;
 using Floodgate.Signals.Ranking;
+using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Supervision;
@@ -96,6 +97,7 @@ public sealed record ServerSettings(IReadOnlyList<string> Urls, string Role, boo
 public sealed record Settings(
     ServerSettings Server,
     DatabaseSettings Database,
+    JobSettings Jobs,
     LogSettings Log,
     AccessSettings Access,
     IdentitySettings Identity,
@@ -161,6 +163,7 @@ public sealed record Settings(
         var settings = new Settings(
             server,
             database,
+            JobSettings.Read(source),
             LogSettings.Read(source),
             AccessSettings.Read(source, server.IsDemo),
             IdentitySettings.Read(source),

@@ -2,6 +2,7 @@ using Floodgate.Access;
 using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
 using Floodgate.Payment.Results;
+using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Database;
 
 namespace Floodgate.Supervision;
@@ -16,6 +17,7 @@ public static class SupervisionModule
         services.AddSingleton<Health>();
         services.AddSingleton<Metrics>();
         services.AddSingleton<DeskHttp>();
+        services.AddSingleton<JobsHttp>();
         services.AddHostedService<ProgressWorker>();
         services.AddSingleton(provider => DatabaseCheck(provider.GetRequiredService<Database>()));
         services.AddSingleton(provider => ProcessingCheck("processing", () =>
@@ -24,6 +26,7 @@ public static class SupervisionModule
             provider.GetRequiredService<ResultChecks>().Failure));
         services.AddSingleton(provider => ProcessingCheck("expiry", () =>
             provider.GetRequiredService<OrderChecks>().Failure));
+        services.AddSingleton(provider => ProcessingCheck("jobs", () => CoordinationModule.FailureOf(provider)));
     }
 
     /// <summary>Registers the routes, and starts to collect metrics.</summary>
@@ -32,6 +35,7 @@ public static class SupervisionModule
         services.GetRequiredService<Health>().Map(routes);
         services.GetRequiredService<Metrics>().Map(routes);
         services.GetRequiredService<DeskHttp>().Map(routes);
+        services.GetRequiredService<JobsHttp>().Map(routes);
     }
 
     private static ReadyCheck ProcessingCheck(string name, Func<Exception?> failure) => new(

@@ -2,8 +2,8 @@ using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using Floodgate.Access;
 using Floodgate.Checkout.Catalog;
+using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Database;
-using Floodgate.Storage.Log;
 using Floodgate.Vocabulary;
 
 namespace Floodgate.Checkout.Admission;

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Database;
 using Floodgate.Vocabulary;
 

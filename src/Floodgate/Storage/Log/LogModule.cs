@@ -1,3 +1,4 @@
+using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Database;
 using Floodgate.Vocabulary;
 
@@ -24,11 +25,11 @@ public static class LogModule
             p.GetRequiredService<Ids>(),
             p.GetRequiredService<Random>().NextDouble,
             p.GetRequiredService<LogLog>()));
+        services.AddSingleton(p => RetentionJob(p.GetRequiredService<EmbeddedLog>(), topics));
         if (runsWorker)
         {
             services.AddSingleton<LogOwner>();
             services.AddHostedService(p => p.GetRequiredService<LogOwner>());
-            services.AddHostedService<RetentionWorker>();
         }
     }
 
@@ -47,4 +48,10 @@ public static class LogModule
     public static ValueTask StartAsync(IServiceProvider services, CancellationToken cancel) =>
         services.GetRequiredService<EmbeddedLog>()
             .CreateTopicsAsync(services.GetRequiredService<IReadOnlyList<Topic>>(), cancel);
+
+    /// <summary>Deletes events past their retention.</summary>
+    private static Job RetentionJob(EmbeddedLog log, IReadOnlyList<Topic> topics) => new(
+        "log-retention",
+        Schedule.Of("41 * * * *"),
+        async (_, cancel) => $"{await log.SweepAsync(topics, cancel)} events deleted");
 }

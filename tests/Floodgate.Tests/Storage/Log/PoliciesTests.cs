@@ -1,3 +1,4 @@
+using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Log;
 using Floodgate.Tests.Fixtures;
 using Xunit;

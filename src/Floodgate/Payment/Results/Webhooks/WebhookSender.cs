@@ -1,5 +1,5 @@
+using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Database;
-using Floodgate.Storage.Log;
 
 namespace Floodgate.Payment.Results.Webhooks;
 

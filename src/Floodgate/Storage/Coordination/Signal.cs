@@ -1,4 +1,4 @@
-namespace Floodgate.Storage.Log;
+namespace Floodgate.Storage.Coordination;
 
 /// <summary>
 /// A bell for one waiting loop. However often it is rung, the loop passes once, and a ring while the loop works

@@ -1,0 +1,37 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Logging;
+
+namespace Floodgate.Storage.Coordination;
+
+/// <summary>What this module logs and counts.</summary>
+public sealed partial class CoordinationLog(ILogger<CoordinationLog> logger)
+{
+    private static readonly Meter Meter = new("Floodgate");
+    private static readonly Counter<long> Runs = Meter.CreateCounter<long>(
+        "floodgate_job_runs_total", null, "Runs of jobs, by their outcome; waiting are those put back.");
+
+    private static readonly Histogram<double> Durations = Meter.CreateHistogram<double>(
+        "floodgate_job_duration", "s", "Time from the beginning of a job's run to its end.");
+
+    internal void Ended(string job, JobRunState state, TimeSpan took)
+    {
+        var name = new KeyValuePair<string, object?>("job", job);
+        Runs.Add(1, name, new("outcome", CoordinationSql.Word(state).ToLowerInvariant()));
+        Durations.Record(took.TotalSeconds, name);
+    }
+
+    [LoggerMessage(251, LogLevel.Warning, "{What} waits for the database: {Reason}")]
+    internal partial void DatabaseAway(string what, string reason);
+
+    [LoggerMessage(252, LogLevel.Critical, "Jobs stand still until a restart")]
+    internal partial void Stopped(Exception error);
+
+    [LoggerMessage(253, LogLevel.Error, "The job {Job} failed")]
+    internal partial void JobFailed(string job, Exception error);
+
+    [LoggerMessage(254, LogLevel.Error, "A turn of the job {Job} ended by itself and is tried again")]
+    internal partial void TurnFailed(string job, Exception error);
+
+    [LoggerMessage(255, LogLevel.Warning, "The lease of the job {Job} was lost; its run goes on elsewhere")]
+    internal partial void LeaseLost(string job);
+}
