@@ -41,7 +41,7 @@ internal sealed class PaymentServer : IAsyncDisposable
     public IServiceProvider Services => app.Services;
 
     /// <summary>
-    /// Starts one; settings such as <c>Charges:CommissionBasisPoints=250</c> go over those of all tests.
+    /// Starts one; settings such as <c>Orders:SweepMs=20</c> go over those of all tests.
     /// </summary>
     public static async Task<PaymentServer> StartAsync(
         Stored stored, PostgreSqlServer postgreSql, params string[] settings)
