@@ -7,6 +7,7 @@ using Floodgate.Checkout.Catalog;
 using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
 using Floodgate.Payment.Results.Webhooks;
+using Floodgate.Settlement.Batches;
 using Floodgate.Signals.Ranking;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
@@ -105,6 +106,7 @@ public sealed record Settings(
     OrdersSettings Orders,
     ChargesSettings Charges,
     WebhooksSettings Webhooks,
+    BatchesSettings Settlement,
     RankingSettings Ranking,
     SupervisionSettings Supervision)
 {
@@ -170,6 +172,7 @@ public sealed record Settings(
             OrdersSettings.Read(source),
             ChargesSettings.Read(source, JournalBeside(database)),
             WebhooksSettings.Read(source),
+            BatchesSettings.Read(source, database.IsPostgreSql ? database.ConnectionsMax : 0),
             RankingSettings.Read(source),
             SupervisionSettings.Read(source))
         {

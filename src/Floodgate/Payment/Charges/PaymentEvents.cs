@@ -46,6 +46,10 @@ public static class PaymentEvents
     /// <exception cref="JsonException">It is none.</exception>
     public static PaymentResult ReadResult(string payload) => PaymentResult.Read(payload);
 
+    /// <summary>What an event of <see cref="Captured"/> or <see cref="Refunded"/> tells.</summary>
+    /// <exception cref="JsonException">It is none.</exception>
+    public static PaymentFact ReadFact(string payload) => PaymentFact.Read(payload);
+
     internal static NewEvent Request(Payment payment) => new(
         Requests,
         payment.Key,
