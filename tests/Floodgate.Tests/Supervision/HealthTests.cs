@@ -17,7 +17,7 @@ public sealed class HealthTests
         await using var server = await TestServer.StartAsync();
         Assert.Equal("""{"status":"alive"}""", await server.Client.GetStringAsync("/health/live"));
         Assert.Equal(
-            """{"status":"ready","checks":["database","processing","results","expiry","waiting-rooms"]}""",
+            """{"status":"ready","checks":["database","processing","results","expiry","settlement","waiting-rooms"]}""",
             await server.Client.GetStringAsync("/health/ready"));
     }
 

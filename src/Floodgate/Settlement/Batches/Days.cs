@@ -21,8 +21,8 @@ internal sealed class Days(TimeZoneInfo zone)
             midnight = midnight.AddMinutes(1); // The day begins where the gap ends.
         }
 
-        // Of a midnight that comes twice the later one: between the two it is still the old day.
-        var offset = zone.IsAmbiguousTime(midnight) ? zone.GetAmbiguousTimeOffsets(midnight).Min()
+        // Of a midnight that comes twice the first one: both are of the new day.
+        var offset = zone.IsAmbiguousTime(midnight) ? zone.GetAmbiguousTimeOffsets(midnight).Max()
             : zone.GetUtcOffset(midnight);
         return new(new DateTimeOffset(midnight, offset).ToUnixTimeMilliseconds());
     }
