@@ -7,6 +7,7 @@ using Floodgate.Access.Identity;
 using Floodgate.Checkout.Catalog;
 using Floodgate.Checkout.Catalog.Imports;
 using Floodgate.Payment.Charges.Providers.Http;
+using Floodgate.Settlement.Batches;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Vocabulary;
@@ -24,6 +25,9 @@ internal static class ExitCode
 
     /// <summary>Something that is needed does not answer, or the address is taken.</summary>
     public const int Unavailable = 69;
+
+    /// <summary>It cannot be done yet; the same command may succeed later.</summary>
+    public const int TryAgain = 75;
 
     /// <summary>Settings are wrong; every error was printed.</summary>
     public const int Config = 78;
@@ -44,13 +48,14 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
           ./floodgate user create --email ada@example.com --role admin
           ./floodgate catalogue import concert.json --dry-run --merchant ID
           ./floodgate serve --role api --Database:ConnectionString "Host=db;Database=floodgate;Username=fg"
+          ./floodgate settle --date 2026-11-25 --json    settle a day that is over, or go on with it
           ./floodgate provider                           a simulated payment provider of its own
           ./floodgate settings                           every setting with its value, source and range
 
         Settings come from floodgate.json, the environment (FLOODGATE__SERVER__URLS) and the command line
         (--Server:Urls=...), the last one wins.
         Exit codes: 0 done, 64 wrong command line, 65 faults in a file, 69 something needed is unavailable,
-        78 wrong settings.
+        75 not yet, 78 wrong settings.
         """;
 
     private const string ImportDescription = """
@@ -133,6 +138,11 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
         Description = "The file, JSON or CSV in UTF-8; - for the input.",
     };
 
+    private readonly Option<string> date = new("--date")
+    {
+        Description = "The day, such as 2026-11-25, in the zone of Settlement:Zone.", HelpName = "DAY", Required = true,
+    };
+
     private readonly Argument<string> name = new("NAME") { Description = "The merchant's name." };
     private readonly Argument<string> merchantId = new("ID") { Description = "The merchant's id." };
     private readonly Argument<Guid> keyId = new("KEYID") { Description = "The key's id, as merchant keys shows it." };
@@ -202,6 +212,8 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
                 Of("import", ImportDescription, [catalogue, importMerchant, dryRun],
                     parsed => ImportCatalogueAsync(Load(flags, parsed, null), parsed)),
             },
+            Of("settle", "Settle a day, and every earlier one that is open; a settled day stays as it is.", [date],
+                parsed => SettleAsync(Load(flags, parsed, null), parsed)),
             Of("provider", "A stand-alone payment provider simulator (http://127.0.0.1:8090) with fault knobs.",
                 [urls, journal], parsed => RunProviderAsync(flags, parsed)),
             Of("settings", "Every setting with its value in force, where it comes from and what is allowed.",
@@ -446,6 +458,48 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
         ReportTo(parsed).Write($"{applied} migrations applied; the schema is up to date",
             writer => writer.WriteNumber("applied", applied));
         return 0;
+    }
+
+    private async Task<int> SettleAsync(Settings settings, ParseResult parsed)
+    {
+        if (!BatchesModule.TryParseDay(parsed.GetRequiredValue(date), out var day))
+        {
+            return await RefuseUsageAsync("--date must be a day such as 2026-11-25.");
+        }
+
+        using var stop = new CancellationTokenSource();
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        await using var database = await OpenAsync(settings);
+        var log = new EmbeddedLog(database, settings.Log, TimeProvider.System);
+        await log.CreateTopicsAsync(Roles.Topics, stop.Token);
+        var book = SettlementBook.Over(database, log, settings.Settlement, TimeProvider.System);
+        Asked asked;
+        try
+        {
+            asked = await book.RunAsync(day, told => error.WriteLine(BatchesModule.TextOf(told)), stop.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            await error.WriteLineAsync("Stopped; the same command goes on from here.");
+            return ExitCode.TryAgain;
+        }
+
+        if (asked.Run is not { } run)
+        {
+            await error.WriteLineAsync(BatchesModule.TextOf(day, asked));
+            return asked.Outcome == SettlementOutcome.InFuture ? ExitCode.Usage : ExitCode.TryAgain;
+        }
+
+        ReportTo(parsed).Write(
+            BatchesModule.TextOf(run), json => BatchesModule.WriteFields(json, run));
+        return 0;
+
+        void Stop(PosixSignalContext signal)
+        {
+            signal.Cancel = true;
+            stop.Cancel();
+        }
     }
 
     private Task<int> Print(Settings settings, ParseResult parsed)

@@ -9,6 +9,7 @@ using Floodgate.Payment.Charges;
 using Floodgate.Payment.Ledger;
 using Floodgate.Payment.Results;
 using Floodgate.Payment.Results.Webhooks;
+using Floodgate.Settlement.Batches;
 using Floodgate.Signals;
 using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Database;
@@ -35,21 +36,26 @@ internal static class Roles
         .. LedgerModule.Migrations,
         .. ChargesModule.Migrations,
         .. WebhooksModule.Migrations,
+        .. BatchesModule.Migrations,
         .. SignalsModule.Migrations,
     ];
 
+    /// <summary>The topics of all modules.</summary>
+    public static IReadOnlyList<Topic> Topics { get; } =
+        [.. OrderEvents.Topics, .. PaymentEvents.Topics, .. BatchesEvents.Topics];
+
     /// <summary>The services of every module; loops only in the roles that run them.</summary>
-    public static void Add(IServiceCollection services, Settings settings)
+    public static void Add(IServiceCollection services, Settings settings, TimeProvider time)
     {
-        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton(time);
         services.AddSingleton(Random.Shared); // tidy: chance: this is where it is injected from.
         services.AddSingleton<Ids>();
         services.AddSingleton(_ => OpenDatabase(settings.Database));
         var runsWorker = settings.Server.Role != "api";
         CoordinationModule.Add(services, settings.Jobs, runsWorker);
-        LogModule.Add(services, settings.Log, [.. OrderEvents.Topics, .. PaymentEvents.Topics], runsWorker);
+        LogModule.Add(services, settings.Log, Topics, runsWorker);
         AccessModule.Add(services, settings.Access);
-        IdentityModule.Add(services, settings.Identity, runsWorker);
+        IdentityModule.Add(services, settings.Identity);
         RateLimitsModule.Add(services, settings.RateLimits, servesRoutes: settings.Server.Role != "worker");
         CatalogModule.Add(services, settings.Catalog);
         HoldsModule.Add(services);
@@ -60,6 +66,7 @@ internal static class Roles
         ChargesModule.Add(services, settings.Charges, runsWorker);
         ResultsModule.Add(services, runsWorker);
         WebhooksModule.Add(services, settings.Webhooks, runsWorker);
+        BatchesModule.Add(services, settings.Settlement, runsWorker);
         SignalsModule.Add(services, settings.Ranking, runsWorker);
         SupervisionModule.Add(services, settings.Supervision);
         services.AddSingleton(WaitingRoomsCheck);
@@ -97,6 +104,7 @@ internal static class Roles
             LedgerModule.Map(routes, services);
             ChargesModule.Map(routes, services);
             WebhooksModule.Map(routes, services);
+            BatchesModule.Map(routes, services);
             SignalsModule.Map(routes, services);
         }
     }

@@ -38,7 +38,7 @@ internal static class Server
         builder.Services.AddRoutingCore();
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = settings.Server.StopTimeout);
         builder.Services.Configure<ConsoleLifetimeOptions>(options => options.SuppressStatusMessages = true);
-        Roles.Add(builder.Services, settings);
+        Roles.Add(builder.Services, settings, time);
 
         var app = builder.Build();
         app.Use(next => new RequestEdge(

@@ -3,6 +3,7 @@ using Floodgate.Access;
 using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
 using Floodgate.Payment.Results;
+using Floodgate.Settlement.Batches;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Vocabulary;
@@ -67,6 +68,7 @@ internal sealed class DeskHttp(Database database, PaymentChecks payments, DeadLe
         .. await payments.CheckAsync(tx),
         .. await OrderChecks.CheckAsync(tx),
         .. await ResultChecks.CheckAsync(tx),
+        .. await SettlementChecks.CheckAsync(tx),
     ];
 
     private async Task ShowLagAsync(HttpContext context, Caller caller)

@@ -2,6 +2,7 @@ using Floodgate.Access;
 using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
 using Floodgate.Payment.Results;
+using Floodgate.Settlement.Batches;
 using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Database;
 
@@ -27,6 +28,8 @@ public static class SupervisionModule
         services.AddSingleton(provider => ProcessingCheck("expiry", () =>
             provider.GetRequiredService<OrderChecks>().Failure));
         services.AddSingleton(provider => ProcessingCheck("jobs", () => CoordinationModule.FailureOf(provider)));
+        services.AddSingleton(provider => ProcessingCheck("settlement", () =>
+            provider.GetRequiredService<SettlementChecks>().Failure));
     }
 
     /// <summary>Registers the routes, and starts to collect metrics.</summary>

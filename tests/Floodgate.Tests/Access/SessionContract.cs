@@ -248,23 +248,6 @@ public abstract class SessionContract : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_worker_sweeps_by_its_clock()
-    {
-        var node = await NodeAsync(Normal with { RefreshLife = TimeSpan.FromMinutes(1) });
-        await SignUpAsync();
-        var tokens = await LiveAsync(node);
-        using var worker = new SessionWorker(node, NullLogger<SessionWorker>.Instance, clock);
-        await worker.StartAsync(CancellationToken.None);
-        await clock.TimerAsync(SessionWorker.Interval).WaitAsync(TimeSpan.FromSeconds(30));
-        clock.Jump(TimeSpan.FromHours(2));
-        await Eventually.HoldsAsync(
-            async () => await RefreshAsync(node, tokens.Refresh) == SessionOutcome.TokenUnknown,
-            TimeSpan.FromSeconds(30),
-            () => "the session is swept");
-        await worker.StopAsync(CancellationToken.None);
-    }
-
-    [Fact]
     public async Task One_session_too_many_ends_the_oldest()
     {
         var node = await NodeAsync(Normal with { SessionsPerUserMax = 2 });

@@ -20,7 +20,7 @@ internal sealed class SaleServer(PaymentServer server, Shop shop) : IAsyncDispos
         Stored stored, PostgreSqlServer postgreSql, params string[] settings)
     {
         var server = await PaymentServer.StartAsync(
-            stored, postgreSql, ["Orders:SweepMs=20", "Charges:CommissionBasisPoints=250", .. settings]);
+            stored, postgreSql, ["Orders:SweepMs=20", .. settings]);
         var sale = new SaleServer(server, await server.OpenShopAsync());
         sale.SaleId = await sale.MakeSaleAsync(sale.Shop, Open);
         return sale;

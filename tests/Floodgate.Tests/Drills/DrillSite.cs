@@ -55,7 +55,6 @@ internal sealed class DrillSite : IAsyncDisposable
             ["FLOODGATE__PROVIDERS__BREAKER__OPENMS"] = "200",
             ["FLOODGATE__CHARGES__RETRYDELAYMSFIRST"] = "20",
             ["FLOODGATE__CHARGES__RETRYDELAYMSMAX"] = "300",
-            ["FLOODGATE__CHARGES__COMMISSIONBASISPOINTS"] = "250",
             ["FLOODGATE__DATABASE__CONNECTIONSTRING"] = database ?? "",
             ["FLOODGATE__PROVIDERS__GATEWAY"] = providerInside ? "simulated" : "http",
             ["FLOODGATE__PROVIDERS__HTTP__URL"] = provider?.Url.OriginalString ?? "",

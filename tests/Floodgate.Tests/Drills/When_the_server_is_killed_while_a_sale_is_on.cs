@@ -60,7 +60,6 @@ public sealed class When_the_server_is_killed_while_a_sale_is_on(PostgreSqlServe
         ["FLOODGATE__PROVIDERS__SIMULATED__JOURNAL"] = journal,
         ["FLOODGATE__CHARGES__RETRYDELAYMSFIRST"] = "20",
         ["FLOODGATE__CHARGES__RETRYDELAYMSMAX"] = "300",
-        ["FLOODGATE__CHARGES__COMMISSIONBASISPOINTS"] = "250",
         ["FLOODGATE__DATABASE__CONNECTIONSTRING"] = database ?? "",
     };
 

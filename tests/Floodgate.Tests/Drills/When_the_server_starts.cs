@@ -43,7 +43,7 @@ public sealed class When_the_server_starts
         using var ready = JsonDocument.Parse(await server.Http.GetStringAsync("/health/ready"));
         Assert.Equal("ready", ready.RootElement.GetProperty("status").GetString());
         Assert.Equal(
-            ["database", "processing", "results", "expiry", "jobs", "waiting-rooms"],
+            ["database", "processing", "results", "expiry", "jobs", "settlement", "waiting-rooms"],
             ready.RootElement.GetProperty("checks").EnumerateArray().Select(check => check.GetString()));
 
         var api = new ServerApi(server.Http);

@@ -9,7 +9,7 @@ namespace Floodgate.Tests.Payment;
 
 /// <summary>
 /// A server on each database for all tests that change no settings and no faults; each test opens a shop of its own,
-/// and shops cannot see each other. It keeps 2.5 % of every capture.
+/// and shops cannot see each other.
 /// </summary>
 public sealed class CalmServers : IAsyncDisposable
 {
@@ -18,8 +18,7 @@ public sealed class CalmServers : IAsyncDisposable
     internal Task<PaymentServer> OnAsync(Stored stored, PostgreSqlServer postgreSql) => servers.GetOrAdd(
         stored,
         _ => new(() => PaymentServer.StartAsync(
-            stored, postgreSql, "Charges:CommissionBasisPoints=250",
-            "Webhooks:AllowPrivateAddresses=true", "Webhooks:Ports=*"))).Value;
+            stored, postgreSql, "Webhooks:AllowPrivateAddresses=true", "Webhooks:Ports=*"))).Value;
 
     public async ValueTask DisposeAsync()
     {

@@ -10,7 +10,7 @@ using Paid = Floodgate.Payment.Charges.Payment;
 namespace Floodgate.Tests.Payment;
 
 // Goal: no sequence of refunds of parts, approved or declined in any order, gives back more of a part than there is,
-// touches another part, or leaves the books unbalanced; a part that is given back whole has returned its commission.
+// touches another part, or leaves the books unbalanced.
 // Method: random sequences against a model of two numbers for each part; FsCheck prints the seed.
 public sealed class PartsModelTests
 {
@@ -18,7 +18,7 @@ public sealed class PartsModelTests
 
     private sealed record Step(int Part, int Amount, bool IsApproved, bool IsNewest);
 
-    private sealed record Story(int[] Parts, bool IsWallet, int BasisPoints, Step[] Steps);
+    private sealed record Story(int[] Parts, bool IsWallet, Step[] Steps);
 
     [Fact]
     public void Any_refunds_of_parts_keep_each_part_and_the_books() => Check.One(
@@ -33,7 +33,7 @@ public sealed class PartsModelTests
     [Fact]
     public void Parts_are_equal_by_value_and_survive_their_text()
     {
-        var parts = PaymentParts.Of("p", [new("a", 1), new("b\"é", 2)])!.Captured(5_000);
+        var parts = PaymentParts.Of("p", [new("a", 1), new("b\"é", 2)])!;
         Assert.Equal(parts, PaymentParts.FromStored(parts.Text));
         Assert.Equal(parts.GetHashCode(), PaymentParts.FromStored(parts.Text)!.GetHashCode());
         Assert.NotEqual(parts, parts.With("a", p => p with { Refunded = 1 }));
@@ -52,9 +52,8 @@ public sealed class PartsModelTests
         return
             from parts in Gen.Choose(1, 100).NonEmptyListOf()
             from isWallet in Gen.Elements(true, false)
-            from basisPoints in Gen.Elements(0, 1, 250, 3_333, 10_000)
             from story in steps.ArrayOf()
-            select new Story([.. parts.Take(3)], isWallet, basisPoints, story);
+            select new Story([.. parts.Take(3)], isWallet, story);
     }
 
     private sealed class Model
@@ -71,12 +70,11 @@ public sealed class PartsModelTests
             this.story = story;
             refunded = new long[story.Parts.Length];
             var parts = PaymentParts.Of(
-                "platform", [.. story.Parts.Select((amount, i) => new OrderPart($"m{i}", amount))])!
-                .Captured(story.BasisPoints);
+                "platform", [.. story.Parts.Select((amount, i) => new OrderPart($"m{i}", amount))]);
             var request = new PaymentRequest(
                 "platform", "k", "u", "o", new Money(story.Parts.Sum(), Krw),
                 story.IsWallet ? PaymentMethod.Wallet : PaymentMethod.Gateway, PaymentPurpose.Sale, true);
-            payment = (new Paid(Id(), request, 1) { NotAfterMs = 9, Parts = parts }).Approve(parts.Commission, 2)!;
+            payment = (new Paid(Id(), request, 1) { NotAfterMs = 9, Parts = parts }).Approve(2)!;
         }
 
         public void Play()
@@ -137,10 +135,9 @@ public sealed class PartsModelTests
                 return;
             }
 
-            var before = payment;
-            payment = OperationRules.Succeed(payment, operation, payment.Commission);
+            payment = OperationRules.Succeed(payment, operation);
             refunded[operation.Request.PartMerchantId![1] - '0'] += operation.Amount;
-            Post(Postings.OfOperation(before, payment, operation));
+            Post(Postings.OfOperation(payment, operation));
         }
 
         private void Post(IEnumerable<Posting> postings)
@@ -162,9 +159,7 @@ public sealed class PartsModelTests
                 var (merchant, part) = ($"m{i}", payment.Parts![i]);
                 Assert.Equal((story.Parts[i], refunded[i]), (part.Amount, part.Refunded));
                 Assert.Equal(-refunded[i], balances.GetValueOrDefault(AccountName.Refunds(merchant, Krw)));
-                var owed = balances.GetValueOrDefault(AccountName.Payable(merchant, Krw));
-                Assert.InRange(owed, part.Amount - part.Commission, part.Amount);
-                Assert.True(refunded[i] < part.Amount || owed == part.Amount);
+                Assert.Equal(part.Amount, balances.GetValueOrDefault(AccountName.Payable(merchant, Krw)));
             }
         }
 

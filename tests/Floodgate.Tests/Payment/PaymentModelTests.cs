@@ -28,10 +28,10 @@ public sealed class PaymentModelTests
 
     private sealed record Step(Act Act, int Amount, bool IsNewest);
 
-    private sealed record Story(int Amount, bool IsWallet, bool IsCapture, int BasisPoints, Step[] Steps)
+    private sealed record Story(int Amount, bool IsWallet, bool IsCapture, Step[] Steps)
     {
         public override string ToString() =>
-            $"{Amount} wallet:{IsWallet} capture:{IsCapture} {BasisPoints} bp: {string.Join(", ", Steps.ToList())}";
+            $"{Amount} wallet:{IsWallet} capture:{IsCapture}: {string.Join(", ", Steps.ToList())}";
     }
 
     [Fact]
@@ -44,37 +44,6 @@ public sealed class PaymentModelTests
                 return true;
             }));
 
-    [Fact]
-    public void Refunds_of_any_sizes_give_back_exactly_the_commission_that_was_kept() =>
-        Check.One(
-            Config.QuickThrowOnFailure.WithMaxTest(3_000),
-            Prop.ForAll(
-                Gen.Choose(1, 1_000_000).ToArbitrary(),
-                Gen.Choose(0, 10_000).ToArbitrary(),
-                Gen.Choose(1, 50_000).NonEmptyListOf().ToArbitrary(),
-                (captured, basisPoints, sizes) =>
-                {
-                    var commission = CommissionRule.Of(captured, basisPoints);
-                    var payment = Charged(captured) with { Commission = commission };
-                    var returned = 0L;
-                    for (var i = 0; payment.Refunded < captured; i++)
-                    {
-                        var refund = Math.Min(sizes[i % sizes.Count], captured - payment.Refunded);
-                        var after = payment with { Refunded = payment.Refunded + refund };
-                        var part = CommissionRule.ReturnedBy(payment, after);
-                        Assert.InRange(part, 0, refund);
-                        returned += part;
-                        payment = after;
-
-                        // Pro rata, to the half unit: at every moment, not only at the end.
-                        var exact = (Int128)commission * payment.Refunded;
-                        Assert.InRange(Int128.Abs(((Int128)returned * captured) - exact) * 2, 0, captured);
-                    }
-
-                    Assert.Equal(commission, returned);
-                    return true;
-                }));
-
     private static Gen<Story> Stories()
     {
         var steps =
@@ -86,13 +55,9 @@ public sealed class PaymentModelTests
             from amount in Gen.Choose(1, 100)
             from isWallet in Gen.Elements(true, false)
             from isCapture in Gen.Elements(true, false)
-            from basisPoints in Gen.Elements(0, 1, 250, 333, 5_000, 10_000)
             from story in steps.ArrayOf()
-            select new Story(amount, isWallet, isCapture, basisPoints, story);
+            select new Story(amount, isWallet, isCapture, story);
     }
-
-    private static Paid Charged(long amount) => new Paid(Id(1), Request(amount, false, true), 1)
-        .Approve(0, 2) ?? throw new InvalidOperationException("A requested payment can be approved.");
 
     private static PaymentRequest Request(long amount, bool isWallet, bool isCapture) => new(
         "m", "k", "u", null, new Money(amount, Krw), isWallet ? PaymentMethod.Wallet : PaymentMethod.Gateway,
@@ -114,8 +79,8 @@ public sealed class PaymentModelTests
         public void Play()
         {
             Assert.Equal(OperationOutcome.PaymentPending, Ask(OperationKind.Refund, 1));
-            payment = payment.Approve(CommissionRule.Of(story.Amount, story.BasisPoints), 2)!;
-            Assert.Null(payment.Approve(0, 3));
+            payment = payment.Approve(2)!;
+            Assert.Null(payment.Approve(3));
             Assert.Null(payment.Decline("late", 3));
             captured = story.IsCapture ? story.Amount : 0;
             Post(Postings.OfCharge(payment));
@@ -205,15 +170,11 @@ public sealed class PaymentModelTests
                 return;
             }
 
-            var before = payment;
-            var commission = operation.Request.Kind == OperationKind.Capture
-                ? CommissionRule.Of(operation.Amount, story.BasisPoints)
-                : payment.Commission;
-            payment = OperationRules.Succeed(payment, operation, commission);
+            payment = OperationRules.Succeed(payment, operation);
             captured += operation.Request.Kind == OperationKind.Capture ? operation.Amount : 0;
             refunded += operation.Request.Kind == OperationKind.Refund ? operation.Amount : 0;
             isVoided |= operation.Request.Kind == OperationKind.Void;
-            Post(Postings.OfOperation(before, payment, operation));
+            Post(Postings.OfOperation(payment, operation));
         }
 
         private void Post(IEnumerable<Posting> postings)
@@ -248,9 +209,8 @@ public sealed class PaymentModelTests
                 refunded - captured - (isHeld ? story.Amount : 0),
                 Balance(story.IsWallet ? Account.CustomerWallet : Account.ProviderClearing));
             Assert.Equal(-refunded, Balance(Account.MerchantRefunds));
-            Assert.Equal(captured, Balance(Account.MerchantPayable) + Balance(Account.PlatformCommission));
+            Assert.Equal(captured, Balance(Account.MerchantPayable));
             Assert.Equal(0, balances.Values.Sum());
-            Assert.True(refunded < captured || captured == 0 || Balance(Account.PlatformCommission) == 0);
         }
 
         private long Balance(Account account) => balances.GetValueOrDefault(account);

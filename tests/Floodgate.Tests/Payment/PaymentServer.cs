@@ -24,9 +24,10 @@ internal sealed class PaymentServer : IAsyncDisposable
     private HttpClient client;
     private int merchants;
 
-    private PaymentServer(string directory, Dictionary<string, string> values, WebApplication app)
+    private PaymentServer(
+        string directory, Dictionary<string, string> values, ShiftedTime clock, WebApplication app)
     {
-        (this.directory, this.values, this.app) = (directory, values, app);
+        (this.directory, this.values, Clock, this.app) = (directory, values, clock, app);
         client = ClientOf(app);
     }
 
@@ -36,12 +37,15 @@ internal sealed class PaymentServer : IAsyncDisposable
     /// <summary>Somebody with a key that is not known.</summary>
     public Shop Nobody => new(client, "fg_live_unknown", "");
 
+    /// <summary>The clock of the server: the real one until a test sets it on.</summary>
+    public ShiftedTime Clock { get; }
+
     public Uri Address => client.BaseAddress!;
 
     public IServiceProvider Services => app.Services;
 
     /// <summary>
-    /// Starts one; settings such as <c>Charges:CommissionBasisPoints=250</c> go over those of all tests.
+    /// Starts one; settings such as <c>Orders:SweepMs=20</c> go over those of all tests.
     /// </summary>
     public static async Task<PaymentServer> StartAsync(
         Stored stored, PostgreSqlServer postgreSql, params string[] settings)
@@ -75,7 +79,8 @@ internal sealed class PaymentServer : IAsyncDisposable
             values[parts[0]] = parts[1];
         }
 
-        return new(directory, values, await RunAsync(values));
+        var clock = new ShiftedTime();
+        return new(directory, values, clock, await RunAsync(values, clock));
     }
 
     /// <summary>Stops it in the middle of its work and starts another on what is stored.</summary>
@@ -88,7 +93,7 @@ internal sealed class PaymentServer : IAsyncDisposable
             values[parts[0]] = parts[1];
         }
 
-        app = await RunAsync(values);
+        app = await RunAsync(values, Clock);
         client = ClientOf(app);
     }
 
@@ -175,10 +180,10 @@ internal sealed class PaymentServer : IAsyncDisposable
         await app.DisposeAsync();
     }
 
-    private static async Task<WebApplication> RunAsync(Dictionary<string, string> values)
+    private static async Task<WebApplication> RunAsync(Dictionary<string, string> values, TimeProvider clock)
     {
         var settings = Settings.Read(new([SettingsLayer.Of("test", values)]));
-        var app = Server.Build(settings, TimeProvider.System, Stream.Null);
+        var app = Server.Build(settings, clock, Stream.Null);
         await Server.StartAsync(app, settings, CancellationToken.None);
         return app;
     }

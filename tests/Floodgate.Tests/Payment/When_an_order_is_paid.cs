@@ -6,8 +6,7 @@ using Xunit;
 namespace Floodgate.Tests.Payment;
 
 // Goal: an order is paid by one payment whose parts reach their merchants exactly, and are given back exactly.
-// Method: the events that orders write, on both databases; ledger, statement and results are the witnesses. The server
-// keeps 2.5 % of every capture.
+// Method: the events that orders write, on both databases; ledger, statement and results are the witnesses.
 public sealed class When_an_order_is_paid(PostgreSqlServer postgreSql, CalmServers calm)
 {
     [Theory, OnBothDatabases]
@@ -26,8 +25,8 @@ public sealed class When_an_order_is_paid(PostgreSqlServer postgreSql, CalmServe
         var payment = (await desk.ShowAsync(order)).IsPayment("CAPTURED", 800, 800, 0);
         Assert.Equal([(shop.MerchantId, 600, 0), (other.MerchantId, 200, 0)], PartsOf(payment));
         Assert.Equal((200, 0), await shop.WalletAsync("u"));
-        Assert.Equal(585, await desk.BalanceAsync(shop.MerchantId, "MerchantPayable"));
-        Assert.Equal(195, await desk.BalanceAsync(other.MerchantId, "MerchantPayable"));
+        Assert.Equal(600, await desk.BalanceAsync(shop.MerchantId, "MerchantPayable"));
+        Assert.Equal(200, await desk.BalanceAsync(other.MerchantId, "MerchantPayable"));
         Assert.Empty(await server.BrokenAsync());
     }
 
@@ -48,7 +47,7 @@ public sealed class When_an_order_is_paid(PostgreSqlServer postgreSql, CalmServe
         Assert.Equal(["CHARGE 400"], await server.StatementOfAsync(split.PaymentId.ToString()));
         (await shop.PaymentAsync(whole.PaymentId.ToString())).Expect(200);
         (await shop.PaymentAsync(split.PaymentId.ToString())).Refuses(404, "payment_not_found");
-        Assert.Equal(196, await desk.BalanceAsync(shop.MerchantId, "MerchantPayable")); // 2 of each 100.
+        Assert.Equal(200, await desk.BalanceAsync(shop.MerchantId, "MerchantPayable"));
     }
 
     [Theory, OnBothDatabases]
@@ -72,7 +71,7 @@ public sealed class When_an_order_is_paid(PostgreSqlServer postgreSql, CalmServe
     }
 
     [Theory, OnBothDatabases]
-    public async Task A_refund_gives_back_a_merchants_part_with_its_commission(Stored stored)
+    public async Task A_refund_gives_back_a_merchants_part(Stored stored)
     {
         var server = await calm.OnAsync(stored, postgreSql);
         var (desk, shop, other) = (new OrderDesk(server), await server.OpenShopAsync(), await server.OpenShopAsync());
@@ -87,7 +86,7 @@ public sealed class When_an_order_is_paid(PostgreSqlServer postgreSql, CalmServe
             (result.Status, result.OperationStatus, result.Kind, result.Amount, result.PartMerchantId));
         Assert.Equal(
             [(shop.MerchantId, 400, 0), (other.MerchantId, 400, 200)], PartsOf(await desk.ShowAsync(order)));
-        Assert.Equal(395, await desk.BalanceAsync(other.MerchantId, "MerchantPayable")); // 10 kept, 5 given back.
+        Assert.Equal(400, await desk.BalanceAsync(other.MerchantId, "MerchantPayable"));
         Assert.Equal(-200, await desk.BalanceAsync(other.MerchantId, "MerchantRefunds"));
         Assert.Equal(0, await desk.BalanceAsync(shop.MerchantId, "MerchantRefunds"));
 

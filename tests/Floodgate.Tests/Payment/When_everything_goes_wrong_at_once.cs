@@ -18,7 +18,7 @@ public sealed class When_everything_goes_wrong_at_once(PostgreSqlServer postgreS
         var seed = Environment.TickCount;
         var random = new Random(seed);
         await using var server = await PaymentServer.StartAsync(
-            stored, postgreSql, "Charges:CommissionBasisPoints=333", "Log:StopWithinMs=0");
+            stored, postgreSql, "Log:StopWithinMs=0");
         var shop = await server.OpenShopAsync();
         (await shop.TopUpAsync("u", 3_000)).Expect(200);
 

@@ -19,7 +19,7 @@ public sealed class When_orders_and_everything_go_wrong(PostgreSqlServer postgre
         var seed = Environment.TickCount;
         var random = new Random(seed);
         await using var server = await PaymentServer.StartAsync(
-            stored, postgreSql, "Charges:CommissionBasisPoints=333", "Log:StopWithinMs=0");
+            stored, postgreSql, "Log:StopWithinMs=0");
         var (desk, shop) = (new OrderDesk(server), await server.OpenShopAsync());
         (await shop.TopUpAsync("u", 2_000)).Expect(200);
         var orders = Enumerable.Range(0, 80).Select(n => Order(random, shop.MerchantId, n)).ToArray();

@@ -20,8 +20,6 @@ public sealed class When_the_books_are_wrong(PostgreSqlServer postgreSql)
         ("update payment set captured = 0 where captured = 61 returning 1", ["captured-payments-have-postings"]),
         ("update payment set state = 'CAPTURED', authorized = 67, captured = 67 where amount = 67 returning 1",
             ["captured-payments-have-postings"]),
-        ("update payment set commission = commission + 1 where amount = 61 returning 1",
-            ["captured-payments-have-postings"]),
         ("update payment set refunded = 5 where refunded = 3 returning 1", ["captured-payments-have-postings"]),
         ("update payment set state = 'VOIDED' where amount = 31 returning 1", ["captured-payments-have-postings"]),
         ("update payment set parts = replace(parts, '\"amount\":40', '\"amount\":41') where amount = 43 returning 1",
@@ -30,9 +28,6 @@ public sealed class When_the_books_are_wrong(PostgreSqlServer postgreSql)
             + "'\"amount\":4,') where amount = 43 returning 1",
             ["parts-have-postings"]),
         ("update payment set parts = replace(parts, '\"refunded\":2', '\"refunded\":1') where amount = 43 returning 1",
-            ["parts-have-postings"]),
-        ("update payment set parts = replace(parts, '\"commission\":4', '\"commission\":3') where amount = 43 "
-            + "returning 1",
             ["parts-have-postings"]),
         ("update ledger_account set owner = 'somebody' where owner = 'part-a' and kind = 'MerchantRefunds' returning 1",
             ["parts-have-postings"]),
@@ -51,8 +46,7 @@ public sealed class When_the_books_are_wrong(PostgreSqlServer postgreSql)
     public async Task Each_planted_error_fails_its_checks_and_no_others(Stored stored)
     {
         await using var server = await PaymentServer.StartAsync(
-            stored, postgreSql, "Charges:CommissionBasisPoints=1000", "Charges:RetryDelayMsFirst=60000",
-            "Charges:RetryDelayMsMax=60000");
+            stored, postgreSql, "Charges:RetryDelayMsFirst=60000", "Charges:RetryDelayMsMax=60000");
         await FillAsync(server);
         foreach (var (sql, fails) in Errors)
         {

@@ -17,7 +17,9 @@ public sealed class HealthTests
         await using var server = await TestServer.StartAsync();
         Assert.Equal("""{"status":"alive"}""", await server.Client.GetStringAsync("/health/live"));
         Assert.Equal(
-            """{"status":"ready","checks":["database","processing","results","expiry","jobs","waiting-rooms"]}""",
+            """
+            {"status":"ready","checks":["database","processing","results","expiry","jobs","settlement","waiting-rooms"]}
+            """,
             await server.Client.GetStringAsync("/health/ready"));
     }
 

@@ -16,8 +16,4 @@ internal static partial class IdentityLog
     [LoggerMessage(110, LogLevel.Warning, "Session {Session} ended: a refresh token of it was used twice",
         EventName = "refresh_token_reused")]
     public static partial void RefreshTokenReused(ILogger logger, Guid session);
-
-    [LoggerMessage(111, LogLevel.Warning, "Expired sessions stay until the next sweep: {Reason}",
-        EventName = "session_sweep_waits")]
-    public static partial void SweepWaits(ILogger logger, string reason);
 }

@@ -1,3 +1,4 @@
+using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Database;
 
 namespace Floodgate.Access.Identity;
@@ -5,11 +6,13 @@ namespace Floodgate.Access.Identity;
 /// <summary>Puts the module together.</summary>
 public static class IdentityModule
 {
+    private const int SweepPage = 1_000;
+
     /// <summary>The tables of users, sessions and the signing key.</summary>
     public static IReadOnlyList<Migration> Migrations => IdentitySql.Migrations;
 
-    /// <summary>Registers <see cref="UserBook"/> and <see cref="SessionBook"/>; the sweep with the worker.</summary>
-    public static void Add(IServiceCollection services, IdentitySettings settings, bool runsWorker)
+    /// <summary>Registers <see cref="UserBook"/> and <see cref="SessionBook"/>, and the sweep.</summary>
+    public static void Add(IServiceCollection services, IdentitySettings settings)
     {
         services.AddSingleton(settings);
         services.AddSingleton<Passwords>();
@@ -17,11 +20,26 @@ public static class IdentityModule
         services.AddSingleton<UserBook>();
         services.AddSingleton<SessionBook>();
         services.AddSingleton<IdentityHttp>();
-        if (runsWorker)
-        {
-            services.AddHostedService<SessionWorker>();
-        }
+        services.AddSingleton(p => SweepJob(p.GetRequiredService<SessionBook>()));
     }
+
+    /// <summary>
+    /// Deletes sessions of users who never came back: a log-in deletes only its own user's. A page is a transaction of
+    /// its own, so that others get between.
+    /// </summary>
+    internal static Job SweepJob(SessionBook sessions) => new(
+        "expired-sessions",
+        Schedule.Of("17 * * * *"),
+        async (turn, cancel) =>
+        {
+            var pages = 0;
+            while (await sessions.SweepAsync(SweepPage, cancel))
+            {
+                turn.Report($"{++pages} pages of up to {SweepPage} users looked at");
+            }
+
+            return $"{pages} pages of up to {SweepPage} users looked at";
+        });
 
     /// <summary>Registers the routes.</summary>
     public static void Map(Routes routes, IServiceProvider services) =>

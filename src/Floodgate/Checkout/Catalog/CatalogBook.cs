@@ -238,6 +238,10 @@ public sealed class CatalogBook(Database database, Ids ids)
     public ValueTask<List<Product>> ProductsAsync(Guid? saleId, Guid after, int page, CancellationToken cancel) =>
         database.ReadAsync(tx => CatalogSql.SelectPageAsync(tx, saleId, after, page), cancel);
 
+    /// <summary>The commission classes of these products, as they are now.</summary>
+    public static async ValueTask<Dictionary<Guid, string>> ClassesOfAsync(Tx tx, IReadOnlyList<Guid> productIds) =>
+        (await CatalogSql.ClassesAsync(tx, productIds)).ToDictionary(p => p.Id, p => p.Class);
+
     /// <summary>The seats of a product in the order of its map; empty for stock.</summary>
     public ValueTask<IReadOnlyList<SeatRow>> SeatRowsAsync(Guid productId, CancellationToken cancel) =>
         database.ReadAsync(tx => CatalogSql.SeatRowsAsync(tx, productId), cancel);

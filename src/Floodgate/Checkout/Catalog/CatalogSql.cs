@@ -143,6 +143,9 @@ internal static class CatalogSql
     private static readonly Statement SelectProducts = new(
         $$"""select {{ProductColumns}} from {rows} join product p on p.id = rows.id""", Column.Id("id"));
 
+    private static readonly Statement SelectClasses = new(
+        "select p.id, p.commission_class from {rows} join product p on p.id = rows.id", Column.Id("id"));
+
     private static readonly Statement LockProduct = new(
         $$"""select {{ProductColumns}} from {rows} join product p on p.id = rows.id {for update}""", Column.Id("id"));
 
@@ -211,6 +214,9 @@ internal static class CatalogSql
                 .Text(p => Write(p.Terms.Tiers)).Long(p => p.Terms.LimitPerBuyer ?? 0)
                 .Text(p => p.Terms.CommissionClass),
             r => r.Id(0))).Count == 1;
+
+    public static ValueTask<List<(Guid Id, string Class)>> ClassesAsync(Tx tx, IReadOnlyList<Guid> ids) =>
+        tx.QueryAsync(SelectClasses, Rows.Over(ids).Id(i => i), r => (r.Id(0), r.Text(1)));
 
     public static void Insert(Tx tx, Guid productId, IReadOnlyList<SeatRow> rows) => tx.Queue(
         InsertSeatMap, Rows.One(productId).Id(i => i).Text(_ => Write(rows)));

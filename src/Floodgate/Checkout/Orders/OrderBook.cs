@@ -153,6 +153,9 @@ public sealed class OrderBook : IAsyncDisposable
     public async ValueTask<Order?> FindAsync(Guid id, CancellationToken cancel) =>
         (await database.ReadAsync(tx => OrdersSql.SelectAsync(tx, [id]), cancel)).FirstOrDefault();
 
+    /// <summary>The orders with these ids that there are, in no order.</summary>
+    public static ValueTask<List<Order>> FindAsync(Tx tx, IReadOnlyList<Guid> ids) => OrdersSql.SelectAsync(tx, ids);
+
     /// <summary>Orders after an id, by id: of one buyer, else of one sale, else of all.</summary>
     public ValueTask<List<Order>> ListAsync(
         Buyer? buyer, Guid? saleId, Guid after, int page, CancellationToken cancel) => database.ReadAsync(

@@ -60,7 +60,6 @@ internal sealed class AnswerBook : IAsyncDisposable
     private readonly Journal journal;
     private readonly IEventLog log;
     private readonly ChangeWatch watch;
-    private readonly ChargesSettings settings;
     private readonly TimeProvider time;
     private readonly ChargesLog chargesLog;
     private readonly GroupCommit<Answered, bool> recording;
@@ -75,7 +74,7 @@ internal sealed class AnswerBook : IAsyncDisposable
         this.journal = journal;
         this.log = log;
         this.watch = watch;
-        settings = tools.Settings;
+        var settings = tools.Settings;
         time = tools.Time;
         chargesLog = tools.Log;
         recording = new GroupCommit<Answered, bool>(
@@ -198,7 +197,7 @@ internal sealed class AnswerBook : IAsyncDisposable
                 answered.Add(operation);
                 var next = Apply(payment, operation);
                 moved[payment.Id] = payments[payment.Id] = next;
-                Move(wallets, changes.AddOperation(payment, next, operation));
+                Move(wallets, changes.AddOperation(next, operation));
             }
         }
 
@@ -239,15 +238,11 @@ internal sealed class AnswerBook : IAsyncDisposable
 
     private Payment? Settle(Payment payment, ProviderAnswer answer) => answer.Verdict switch
     {
-        ProviderVerdict.Approved => Approve(payment),
+        ProviderVerdict.Approved => payment.Approve(NowMs)?.Checked(),
         ProviderVerdict.Declined => payment.Decline(answer.Reason ?? "declined", NowMs),
         ProviderVerdict.Unknown => payment.LoseSight(),
         _ => null,
     };
-
-    private Payment? Approve(Payment payment) => payment.Parts?.Captured(settings.CommissionBasisPoints) is { } parts
-        ? (payment with { Parts = parts }).Approve(parts.Commission, NowMs)?.Checked()
-        : payment.Approve(CommissionOf(payment, payment.Request.Amount.AmountMinor), NowMs);
 
     private Operation? Settle(Operation operation, ProviderAnswer answer) => !operation.IsPending ? null
         : answer.Verdict switch
@@ -264,19 +259,10 @@ internal sealed class AnswerBook : IAsyncDisposable
 
     private Payment Apply(Payment payment, Operation operation) => operation.State switch
     {
-        OperationState.Succeeded => OperationRules.Succeed(
-            payment,
-            operation,
-            operation.Request.Kind == OperationKind.Capture
-                ? CommissionOf(payment, operation.Amount)
-                : payment.Commission),
+        OperationState.Succeeded => OperationRules.Succeed(payment, operation),
         OperationState.Failed => OperationRules.Fail(payment, operation),
         _ => payment,
     };
-
-    private long CommissionOf(Payment payment, long amount) => payment.Request.Purpose == PaymentPurpose.TopUp
-        ? 0
-        : CommissionRule.Of(amount, settings.CommissionBasisPoints);
 
     private long NowMs => UtcInstant.Now(time).Ms;
 
@@ -338,10 +324,10 @@ internal sealed class AnswerBook : IAsyncDisposable
             return Add(payment, null, !payment.IsPending, moved);
         }
 
-        public List<Posting> AddOperation(Payment before, Payment after, Operation operation)
+        public List<Posting> AddOperation(Payment after, Operation operation)
         {
             var moved = operation.State == OperationState.Succeeded
-                ? Charges.Postings.OfOperation(before, after, operation).ToList()
+                ? Charges.Postings.OfOperation(after, operation).ToList()
                 : [];
             return Add(after, operation, !operation.IsPending, moved);
         }

@@ -9,7 +9,6 @@ namespace Floodgate.Payment.Charges;
 /// <param name="AcceptGiveUpMs">
 /// How long accepting tries an unavailable database before it answers 503 (0 to 60,000; default 2,000).</param>
 /// <param name="OutcomeBatchMax">Provider answers recorded in one transaction (1 to 20,000; default 2,000).</param>
-/// <param name="CommissionBasisPoints">The platform's part of every capture (0 to 10,000; default 0).</param>
 /// <param name="WaitSecondsMax">The longest <c>Prefer: wait</c> (0 to 300; default 60).</param>
 /// <param name="StreamsMax">Event streams open at once (1 to 100,000; default 10,000).</param>
 /// <param name="RetryDelayMsFirst">
@@ -21,7 +20,6 @@ public sealed record ChargesSettings(
     int BatchMax = 500,
     int AcceptGiveUpMs = 2_000,
     int OutcomeBatchMax = 2_000,
-    int CommissionBasisPoints = 0,
     int WaitSecondsMax = 60,
     int StreamsMax = 10_000,
     int RetryDelayMsFirst = 500,
@@ -43,8 +41,6 @@ public sealed record ChargesSettings(
                 "How long accepting tries an unavailable database."),
             source.Int("Charges:OutcomeBatchMax", 2_000, 1, 20_000, "answers",
                 "Provider answers recorded in one transaction."),
-            source.Int("Charges:CommissionBasisPoints", 0, 0, 10_000, "1/100 %",
-                "The platform's part of every capture."),
             source.Int("Charges:WaitSecondsMax", 60, 0, 300, "s", "The longest Prefer: wait."),
             source.Int("Charges:StreamsMax", 10_000, 1, 100_000, "streams", "Event streams open at once."),
             source.Int("Charges:RetryDelayMsFirst", 500, 1, 60_000, "ms",

@@ -68,13 +68,14 @@ internal static class ChargesSql
             alter table charge_due add column not_after_ms bigint not null default 0;
             create index charge_due_by_end on charge_due (provider, not_after_ms) where not_after_ms > 0
             """),
+        new("charges-003", "alter table payment drop column commission"),
     ];
 
     private const string PaymentColumns =
         """
         p.id, p.merchant_id, p.idempotency_key, p.user_id, p.order_id, p.amount, p.currency, p.method, p.purpose,
         p.is_capture, p.requested_ms, p.state, p.authorized, p.captured, p.refunded, p.capturing, p.refunding,
-        p.is_voiding, p.commission, p.fail_reason, p.processed_ms, p.parts, p.not_after_ms
+        p.is_voiding, p.fail_reason, p.processed_ms, p.parts, p.not_after_ms
         """;
 
     private const string OperationColumns =
@@ -86,10 +87,10 @@ internal static class ChargesSql
     private static readonly Statement InsertPayments = new(
         """
         insert into payment (id, merchant_id, idempotency_key, user_id, order_id, amount, currency, method, purpose,
-            is_capture, state, authorized, captured, refunded, capturing, refunding, is_voiding, commission,
-            fail_reason, requested_ms, processed_ms)
+            is_capture, state, authorized, captured, refunded, capturing, refunding, is_voiding, fail_reason,
+            requested_ms, processed_ms)
         select rows.id, rows.merchant_id, rows.idempotency_key, rows.user_id, rows.order_id, rows.amount,
-            rows.currency, rows.method, rows.purpose, rows.is_capture, 'REQUESTED', 0, 0, 0, 0, 0, 0, 0, null,
+            rows.currency, rows.method, rows.purpose, rows.is_capture, 'REQUESTED', 0, 0, 0, 0, 0, 0, null,
             rows.requested_ms, 0
         from {rows} where true on conflict (merchant_id, idempotency_key) do nothing returning id
         """,
@@ -101,18 +102,17 @@ internal static class ChargesSql
     private static readonly Statement InsertAnswered = new(
         """
         insert into payment (id, merchant_id, idempotency_key, user_id, order_id, amount, currency, method, purpose,
-            is_capture, state, authorized, captured, refunded, capturing, refunding, is_voiding, commission,
-            fail_reason, requested_ms, processed_ms, parts, not_after_ms)
+            is_capture, state, authorized, captured, refunded, capturing, refunding, is_voiding, fail_reason,
+            requested_ms, processed_ms, parts, not_after_ms)
         select rows.id, rows.merchant_id, rows.idempotency_key, rows.user_id, rows.order_id, rows.amount,
             rows.currency, rows.method, 'SALE', 1, rows.state, rows.authorized, rows.captured, 0, 0, 0, 0,
-            rows.commission, rows.fail_reason, rows.requested_ms, rows.processed_ms, rows.parts, rows.not_after_ms
+            rows.fail_reason, rows.requested_ms, rows.processed_ms, rows.parts, rows.not_after_ms
         from {rows} where true on conflict do nothing returning id
         """,
         Column.Id("id"), Column.Text("merchant_id"), Column.Text("idempotency_key"), Column.Text("user_id"),
         Column.Text("order_id"), Column.Long("amount"), Column.Text("currency"), Column.Text("method"),
-        Column.Text("state"), Column.Long("authorized"), Column.Long("captured"), Column.Long("commission"),
-        Column.Text("fail_reason"), Column.Long("requested_ms"), Column.Long("processed_ms"), Column.Text("parts"),
-        Column.Long("not_after_ms"));
+        Column.Text("state"), Column.Long("authorized"), Column.Long("captured"), Column.Text("fail_reason"),
+        Column.Long("requested_ms"), Column.Long("processed_ms"), Column.Text("parts"), Column.Long("not_after_ms"));
 
     private static readonly Statement SelectStored = new(
         "select p.id from {rows} join payment p on p.id = rows.id", Column.Id("id"));
@@ -151,25 +151,22 @@ internal static class ChargesSql
     private static readonly Statement SettleCharges = new(
         """
         update payment set state = rows.state, authorized = rows.authorized, captured = rows.captured,
-            commission = rows.commission, fail_reason = rows.fail_reason, processed_ms = rows.processed_ms,
-            parts = rows.parts
+            fail_reason = rows.fail_reason, processed_ms = rows.processed_ms
         from {rows} where payment.id = rows.id and payment.state in ('REQUESTED', 'UNKNOWN')
             and payment.state <> rows.state
         returning payment.id
         """,
         Column.Id("id"), Column.Text("state"), Column.Long("authorized"), Column.Long("captured"),
-        Column.Long("commission"), Column.Text("fail_reason"), Column.Long("processed_ms"), Column.Text("parts"));
+        Column.Text("fail_reason"), Column.Long("processed_ms"));
 
     private static readonly Statement UpdatePayments = new(
         """
         update payment set state = rows.state, captured = rows.captured, refunded = rows.refunded,
-            capturing = rows.capturing, refunding = rows.refunding, is_voiding = rows.is_voiding,
-            commission = rows.commission, parts = rows.parts
+            capturing = rows.capturing, refunding = rows.refunding, is_voiding = rows.is_voiding, parts = rows.parts
         from {rows} where payment.id = rows.id
         """,
         Column.Id("id"), Column.Text("state"), Column.Long("captured"), Column.Long("refunded"),
-        Column.Long("capturing"), Column.Long("refunding"), Column.Long("is_voiding"), Column.Long("commission"),
-        Column.Text("parts"));
+        Column.Long("capturing"), Column.Long("refunding"), Column.Long("is_voiding"), Column.Text("parts"));
 
     private static readonly Statement InsertOperations = new(
         """
@@ -272,7 +269,7 @@ internal static class ChargesSql
         Rows.Over(payments).Id(p => p.Id).Text(p => p.Request.MerchantId).Text(p => p.Request.IdempotencyKey)
             .Text(p => p.Request.UserId).Text(p => p.Request.OrderId).Long(p => p.Request.Amount.AmountMinor)
             .Text(p => p.Request.Amount.Currency.Code).Text(p => Words.Of(p.Request.Method))
-            .Text(p => Words.Of(p.State)).Long(p => p.Authorized).Long(p => p.Captured).Long(p => p.Commission)
+            .Text(p => Words.Of(p.State)).Long(p => p.Authorized).Long(p => p.Captured)
             .Text(p => p.FailReason).Long(p => p.RequestedAtMs).Long(p => p.ProcessedAtMs).Text(p => p.Parts?.Text)
             .Long(p => p.NotAfterMs),
         r => r.Id(0));
@@ -302,14 +299,14 @@ internal static class ChargesSql
     public static ValueTask<List<Guid>> SettleAsync(Tx tx, IReadOnlyList<Payment> payments) => tx.QueryAsync(
         SettleCharges,
         Rows.Over(payments).Id(p => p.Id).Text(p => Words.Of(p.State)).Long(p => p.Authorized).Long(p => p.Captured)
-            .Long(p => p.Commission).Text(p => p.FailReason).Long(p => p.ProcessedAtMs).Text(p => p.Parts?.Text),
+            .Text(p => p.FailReason).Long(p => p.ProcessedAtMs),
         r => r.Id(0));
 
     public static void Update(Tx tx, IReadOnlyCollection<Payment> payments) => tx.Queue(
         UpdatePayments,
         Rows.Over(payments.ToList()).Id(p => p.Id).Text(p => Words.Of(p.State)).Long(p => p.Captured)
             .Long(p => p.Refunded).Long(p => p.Capturing).Long(p => p.Refunding).Flag(p => p.IsVoiding)
-            .Long(p => p.Commission).Text(p => p.Parts?.Text),
+            .Text(p => p.Parts?.Text),
         payments.Count,
         "every locked payment is updated");
 
@@ -390,11 +387,10 @@ internal static class ChargesSql
             Capturing = r.Long(15),
             Refunding = r.Long(16),
             IsVoiding = r.Flag(17),
-            Commission = r.Long(18),
-            FailReason = r.TextOrNull(19),
-            ProcessedAtMs = r.Long(20),
-            Parts = PaymentParts.FromStored(r.TextOrNull(21)),
-            NotAfterMs = r.Long(22),
+            FailReason = r.TextOrNull(18),
+            ProcessedAtMs = r.Long(19),
+            Parts = PaymentParts.FromStored(r.TextOrNull(20)),
+            NotAfterMs = r.Long(21),
         };
     }
 

@@ -81,7 +81,7 @@ public static class OperationRules
     }
 
     /// <summary>The payment after the provider carried the operation out.</summary>
-    public static Payment Succeed(Payment payment, Operation operation, long commission) =>
+    public static Payment Succeed(Payment payment, Operation operation) =>
         (operation.Request.Kind switch
         {
             OperationKind.Capture => payment with
@@ -89,7 +89,6 @@ public static class OperationRules
                 State = PaymentState.Captured,
                 Captured = operation.Amount,
                 Capturing = 0,
-                Commission = commission,
             },
             OperationKind.Void => payment with { State = PaymentState.Voided, IsVoiding = false },
             _ => Refund(payment, operation),
@@ -185,38 +184,5 @@ public static class OperationRules
                 operation.Request.PartMerchantId,
                 p => p with { Refunding = p.Refunding - amount, Refunded = p.Refunded + amount }),
         };
-    }
-}
-
-/// <summary>The platform's part of a payment, in minor units.</summary>
-public static class CommissionRule
-{
-    private const long BasisPoints = 10_000;
-
-    /// <summary>The part of an amount; a half goes to the even number, so that rounding favours nobody.</summary>
-    public static long Of(long amount, int basisPoints) => Share(amount, basisPoints, BasisPoints);
-
-    /// <summary>
-    /// What a refund gives back of it: in proportion to all that was refunded so far, so that many small refunds
-    /// give back exactly what one large refund would.
-    /// </summary>
-    public static long ReturnedBy(Payment before, Payment after) =>
-        Returned(before.Commission, before.Captured, before.Refunded, after.Refunded);
-
-    /// <summary>The same of one part: in proportion to what was refunded of it.</summary>
-    public static long ReturnedBy(PaymentPart before, PaymentPart after) =>
-        Returned(before.Commission, before.Amount, before.Refunded, after.Refunded);
-
-    private static long Returned(long commission, long whole, long refundedBefore, long refundedAfter) => whole == 0
-        ? 0
-        : Share(commission, refundedAfter, whole) - Share(commission, refundedBefore, whole);
-
-    private static long Share(long amount, long part, long whole)
-    {
-        var product = (Int128)amount * part;
-        var (quotient, rest) = Int128.DivRem(product, whole);
-        var twice = rest * 2;
-        var isUp = twice > whole || (twice == whole && quotient % 2 != 0);
-        return checked((long)(quotient + (isUp ? 1 : 0)));
     }
 }

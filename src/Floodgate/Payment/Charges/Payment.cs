@@ -126,9 +126,6 @@ public sealed record Payment(Guid Id, PaymentRequest Request, long RequestedAtMs
     /// <summary>True while a void is asked for and not answered.</summary>
     public bool IsVoiding { get; init; }
 
-    /// <summary>The platform's part of what was captured, as it was posted.</summary>
-    public long Commission { get; init; }
-
     /// <summary>
     /// Why it failed: a stable code. While it is unknown: why it will have failed if the provider has never seen it.
     /// </summary>
@@ -165,14 +162,13 @@ public sealed record Payment(Guid Id, PaymentRequest Request, long RequestedAtMs
 
     /// <summary>
     /// The payment after the provider approved it. Only a pending one changes; null otherwise, so that a
-    /// second answer has no effect. Parts have been given their commission before.
+    /// second answer has no effect.
     /// </summary>
-    public Payment? Approve(long commission, long nowMs) => !IsPending ? null : this with
+    public Payment? Approve(long nowMs) => !IsPending ? null : this with
     {
         State = Request.Capture ? PaymentState.Captured : PaymentState.Authorized,
         Authorized = Request.Amount.AmountMinor,
         Captured = Request.Capture ? Request.Amount.AmountMinor : 0,
-        Commission = Request.Capture ? commission : 0,
         FailReason = null,
         ProcessedAtMs = nowMs,
     };

@@ -142,6 +142,24 @@ public sealed class PaymentBook : IAsyncDisposable
     public ValueTask<List<Payment>> ListAsync(string? merchantId, Guid after, int max, CancellationToken cancel) =>
         database.ReadAsync(tx => ChargesSql.SelectPageAsync(tx, merchantId, after, max), cancel);
 
+    /// <summary>
+    /// What was captured of these payments, as their events tell it: for readers who meet a refund before its capture.
+    /// </summary>
+    public static async ValueTask<IReadOnlyList<PaymentFact>> CapturesOfAsync(Tx tx, IReadOnlyList<Guid> ids)
+    {
+        var facts = new List<PaymentFact>(ids.Count);
+        foreach (var payment in (await ChargesSql.SelectAsync(tx, ids)).Where(p => p.Captured > 0))
+        {
+            var capture = payment.Request.Capture
+                ? null
+                : (await ChargesSql.SelectOperationsOfAsync(tx, payment.Id)).Find(o =>
+                    o is { Request.Kind: OperationKind.Capture, State: OperationState.Succeeded });
+            facts.Add(PaymentFact.OfCapture(payment, capture));
+        }
+
+        return facts;
+    }
+
     /// <summary>Finishes what was taken in.</summary>
     public async ValueTask DisposeAsync()
     {

@@ -11,69 +11,63 @@ internal static class PaymentChecksSql
             or authorized > amount or refunded < 0
         """);
 
-    // Of a sale: what the merchant was given and the platform kept is what was captured; of a top-up, what is in the
-    // wallet. What was refunded is what the merchant's refunds account was debited; the commission of the capture was
-    // credited to the platform (a refund debits it); only a wallet's open authorization holds its customer's money.
+    // Of a sale: what the merchant was given is what was captured; of a top-up, what is in the wallet. What was
+    // refunded is what the merchant's refunds account was debited; only a wallet's open authorization holds its
+    // customer's money.
     private static readonly Statement SelectUnposted = new(
         """
         select p.id from payment p left join (
             select e.payment_id,
-                sum(case when a.kind in ('MerchantPayable', 'PlatformCommission') then
-                    case when e.line % 2 = 1 then e.amount else -e.amount end else 0 end) as earned,
+                sum(case when a.kind <> 'MerchantPayable' then 0 when e.line % 2 = 1 then e.amount else -e.amount end)
+                    as earned,
                 sum(case when a.kind = 'MerchantRefunds' then e.amount else 0 end) as refunded,
                 sum(case when a.kind <> 'CustomerHeld' then 0 when e.line % 2 = 1 then e.amount else -e.amount end)
                     as held,
-                sum(case when a.kind = 'PlatformCommission' and e.line % 2 = 1 then e.amount else 0 end) as kept,
                 sum(case when a.kind = 'CustomerWallet' and e.line % 2 = 1 then e.amount else 0 end) as filled
             from ledger_entry e join ledger_account a on a.id = e.account_id group by e.payment_id) j
             on j.payment_id = p.id
         where (p.purpose = 'SALE' and coalesce(j.earned, 0) <> p.captured)
             or (p.purpose = 'TOP_UP' and coalesce(j.filled, 0) <> p.captured)
-            or coalesce(j.refunded, 0) <> p.refunded or coalesce(j.kept, 0) <> p.commission
+            or coalesce(j.refunded, 0) <> p.refunded
             or coalesce(j.held, 0)
                 <> case when p.method = 'WALLET' and p.state = 'AUTHORIZED' then p.authorized else 0 end
         order by p.id limit 10
         """);
 
-    // Of each part: what its merchant was credited with the charge, what the platform took of that, and what was given
-    // back, are what the part says; and all parts together are what the payment says.
+    // Of each part: what its merchant was credited with the charge, and what was given back, are what the part says;
+    // and all parts together are what the payment says.
     private const string Unparted =
         """
         select p.id from payment p join (
-            select p.id, {part merchant} as merchant, {part amount} as amount, {part refunded} as refunded,
-                {part commission} as commission
+            select p.id, {part merchant} as merchant, {part amount} as amount, {part refunded} as refunded
             from {parts}) t on t.id = p.id
         left join (
             select e.payment_id, a.owner,
                 sum(case when a.kind = 'MerchantPayable' and e.event_id = e.payment_id and e.line % 2 = 1
                     then e.amount else 0 end) as earned,
-                sum(case when a.kind = 'MerchantPayable' and e.event_id = e.payment_id and e.line % 2 = 0
-                    then e.amount else 0 end) as kept,
                 sum(case when a.kind = 'MerchantRefunds' then e.amount else 0 end) as returned
             from payment p join ledger_entry e on e.payment_id = p.id join ledger_account a on a.id = e.account_id
             where p.parts is not null and a.kind in ('MerchantPayable', 'MerchantRefunds')
             group by e.payment_id, a.owner) j on j.payment_id = p.id and j.owner = t.merchant
-        group by p.id, p.amount, p.captured, p.refunded, p.commission
-        having sum(t.amount) <> p.amount or sum(t.refunded) <> p.refunded or sum(t.commission) <> p.commission
+        group by p.id, p.amount, p.captured, p.refunded
+        having sum(t.amount) <> p.amount or sum(t.refunded) <> p.refunded
             or sum(case when p.captured > 0 and coalesce(j.earned, 0) <> t.amount or p.captured = 0 and
-                coalesce(j.earned, 0) <> 0 or coalesce(j.kept, 0) <> t.commission
-                or coalesce(j.returned, 0) <> t.refunded then 1 else 0 end) > 0
+                coalesce(j.earned, 0) <> 0 or coalesce(j.returned, 0) <> t.refunded then 1 else 0 end) > 0
         order by p.id limit 10
         """;
 
     // The two databases have no function in common that reads JSON.
     private static readonly Statement SelectUnparted = new(
         Unparted.Replace("{part merchant}", "r.\"merchantId\"").Replace("{part amount}", "r.amount")
-            .Replace("{part refunded}", "r.refunded").Replace("{part commission}", "r.commission")
+            .Replace("{part refunded}", "r.refunded")
             .Replace("{parts}", """
                 payment p cross join lateral jsonb_to_recordset(p.parts::jsonb)
-                    as r("merchantId" text, amount bigint, refunded bigint, commission bigint)
+                    as r("merchantId" text, amount bigint, refunded bigint)
                 where p.parts is not null
                 """),
         Unparted.Replace("{part merchant}", "json_extract(r.value, '$.merchantId')")
             .Replace("{part amount}", "json_extract(r.value, '$.amount')")
             .Replace("{part refunded}", "json_extract(r.value, '$.refunded')")
-            .Replace("{part commission}", "json_extract(r.value, '$.commission')")
             .Replace("{parts}", "payment p cross join json_each(p.parts) r where p.parts is not null"),
         []);
 

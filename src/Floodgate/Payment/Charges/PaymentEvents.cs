@@ -46,6 +46,10 @@ public static class PaymentEvents
     /// <exception cref="JsonException">It is none.</exception>
     public static PaymentResult ReadResult(string payload) => PaymentResult.Read(payload);
 
+    /// <summary>What an event of <see cref="Captured"/> or <see cref="Refunded"/> tells.</summary>
+    /// <exception cref="JsonException">It is none.</exception>
+    public static PaymentFact ReadFact(string payload) => PaymentFact.Read(payload);
+
     internal static NewEvent Request(Payment payment) => new(
         Requests,
         payment.Key,
@@ -196,7 +200,26 @@ public static class PaymentEvents
         WriteMoney(json, operation is null
             ? payment.Request.Amount
             : payment.Request.Amount with { AmountMinor = operation.Amount });
+        if (operation is null && payment.Parts is { } parts)
+        {
+            WriteParts(json, parts);
+        }
+
         WriteProcessedAt(json, payment, operation);
+    }
+
+    private static void WriteParts(Utf8JsonWriter json, PaymentParts parts)
+    {
+        json.WriteStartArray("parts");
+        foreach (var part in parts)
+        {
+            json.WriteStartObject();
+            json.WriteString("merchantId", part.MerchantId);
+            json.WriteNumber("amount", part.Amount);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     }
 
     private static void WriteProcessedAt(Utf8JsonWriter json, Payment payment, Operation? operation) =>

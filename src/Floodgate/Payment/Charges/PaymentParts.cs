@@ -17,9 +17,6 @@ public sealed record PaymentPart(string MerchantId, long Amount)
     /// <summary>What was given back, at most <see cref="Amount"/>.</summary>
     public long Refunded { get; init; }
 
-    /// <summary>The platform's share of the part, as it was posted at the capture.</summary>
-    public long Commission { get; init; }
-
     /// <summary>What a refund of a captured payment could still ask for.</summary>
     [JsonIgnore]
     public long Refundable => Amount - Refunded - Refunding;
@@ -37,9 +34,6 @@ public sealed class PaymentParts : IReadOnlyList<PaymentPart>, IEquatable<Paymen
 
     /// <summary>As it is stored: a compact JSON array.</summary>
     public string Text => JsonSerializer.Serialize(parts, PartsJson.Default.PaymentPartArray);
-
-    /// <summary>The platform's share of all parts.</summary>
-    public long Commission => parts.Sum(p => p.Commission);
 
     /// <inheritdoc/>
     public PaymentPart this[int index] => parts[index];
@@ -60,10 +54,6 @@ public sealed class PaymentParts : IReadOnlyList<PaymentPart>, IEquatable<Paymen
     /// <summary>The part of this merchant, or null.</summary>
     public PaymentPart? Find(string merchantId) => Array.Find(parts, p => p.MerchantId == merchantId);
 
-    /// <summary>All parts after their capture, each with its own commission.</summary>
-    public PaymentParts Captured(int basisPoints) =>
-        new([.. parts.Select(p => p with { Commission = CommissionRule.Of(p.Amount, basisPoints) })]);
-
     /// <summary>All parts after the change of one, which must be there.</summary>
     public PaymentParts With(string? merchantId, Func<PaymentPart, PaymentPart> change)
     {
@@ -77,7 +67,7 @@ public sealed class PaymentParts : IReadOnlyList<PaymentPart>, IEquatable<Paymen
     /// <summary>Checks that the parts are the payment, in each of its amounts.</summary>
     public void Check(Payment payment)
     {
-        var (amount, refunding, refunded, commission) = (0L, 0L, 0L, 0L);
+        var (amount, refunding, refunded) = (0L, 0L, 0L);
         foreach (var part in parts)
         {
             Invariant.Check(part.Amount > 0 && part.Refunding >= 0 && part.Refunded >= 0, "parts are never negative");
@@ -85,13 +75,11 @@ public sealed class PaymentParts : IReadOnlyList<PaymentPart>, IEquatable<Paymen
             amount = checked(amount + part.Amount);
             refunding += part.Refunding;
             refunded += part.Refunded;
-            commission += part.Commission;
         }
 
         Invariant.Check(amount == payment.Request.Amount.AmountMinor, "the parts are the whole payment");
         Invariant.Check(payment.Captured == 0 || amount == payment.Captured, "a payment in parts is captured whole");
         Invariant.Check(refunding == payment.Refunding && refunded == payment.Refunded, "refunds are refunds of parts");
-        Invariant.Check(commission == payment.Commission, "the commission is that of the parts");
     }
 
     /// <inheritdoc/>

@@ -4,8 +4,7 @@ using Floodgate.Vocabulary;
 namespace Floodgate.Payment.Charges;
 
 /// <summary>
-/// Which money moves with which answer. Pure. Before is the payment as it was, after as it is; amounts of zero
-/// move nothing.
+/// Which money moves with which answer. Pure. After is the payment as it is then; amounts of zero move nothing.
 /// </summary>
 internal static class Postings
 {
@@ -40,17 +39,16 @@ internal static class Postings
             return lines.Move(after.Captured, accounts.Clearing, accounts.Wallet);
         }
 
-        foreach (var (merchant, amount, commission) in Shares(after))
+        foreach (var (merchant, amount) in Shares(after))
         {
-            lines.Move(amount, accounts.Source, accounts.PayableOf(merchant))
-                .Move(commission, accounts.PayableOf(merchant), accounts.Commission);
+            lines.Move(amount, accounts.Source, accounts.PayableOf(merchant));
         }
 
         return lines;
     }
 
     /// <summary>An operation that succeeded.</summary>
-    public static IEnumerable<Posting> OfOperation(Payment before, Payment after, Operation operation)
+    public static IEnumerable<Posting> OfOperation(Payment after, Operation operation)
     {
         var accounts = new Accounts(after.Request);
         var lines = new Lines(after, operation.Id);
@@ -58,8 +56,7 @@ internal static class Postings
         switch (operation.Request.Kind)
         {
             case OperationKind.Capture:
-                lines.Move(after.Captured, isWallet ? accounts.Held : accounts.Clearing, accounts.Payable)
-                    .Move(after.Commission, accounts.Payable, accounts.Commission);
+                lines.Move(after.Captured, isWallet ? accounts.Held : accounts.Clearing, accounts.Payable);
                 return isWallet
                     ? lines.Move(after.Authorized - after.Captured, accounts.Held, accounts.Wallet)
                     : lines;
@@ -67,20 +64,15 @@ internal static class Postings
                 return isWallet ? lines.Move(after.Authorized, accounts.Held, accounts.Wallet) : lines;
             default:
                 var merchant = operation.Request.PartMerchantId ?? after.Request.MerchantId;
-                return lines.Move(operation.Amount, accounts.RefundsOf(merchant), accounts.Source)
-                    .Move(Returned(before, after, merchant), accounts.Commission, accounts.PayableOf(merchant));
+                return lines.Move(operation.Amount, accounts.RefundsOf(merchant), accounts.Source);
         }
     }
 
-    // Who earns how much of it, and what the platform keeps of that.
-    private static IEnumerable<(string MerchantId, long Amount, long Commission)> Shares(Payment after) =>
+    // Who earns how much of it. What the platform keeps of that is for the settlement to say (record 0024).
+    private static IEnumerable<(string MerchantId, long Amount)> Shares(Payment after) =>
         after.Parts is { } parts
-            ? parts.Select(p => (p.MerchantId, p.Amount, p.Commission))
-            : [(after.Request.MerchantId, after.Captured, after.Commission)];
-
-    private static long Returned(Payment before, Payment after, string merchant) => before.Parts is { } parts
-        ? CommissionRule.ReturnedBy(parts.Find(merchant)!, after.Parts!.Find(merchant)!)
-        : CommissionRule.ReturnedBy(before, after);
+            ? parts.Select(p => (p.MerchantId, p.Amount))
+            : [(after.Request.MerchantId, after.Captured)];
 
     private static bool IsTopUp(PaymentRequest request) => request.Purpose == PaymentPurpose.TopUp;
 
@@ -94,8 +86,6 @@ internal static class Postings
             AccountName.Clearing(Words.Of(PaymentMethod.Gateway), request.Amount.Currency);
 
         public AccountName Payable => PayableOf(request.MerchantId);
-
-        public AccountName Commission => AccountName.Commission(request.Amount.Currency);
 
         /// <summary>Where the customer's money comes from and goes back to.</summary>
         public AccountName Source => request.Method == PaymentMethod.Wallet ? Wallet : Clearing;

@@ -11,13 +11,21 @@ public enum AccountKind
     /// <summary>Money a customer has to spend. Credit balance, never negative.</summary>
     CustomerWallet,
 
-    /// <summary>What the platform owes a merchant from captures, commission taken off. Credit balance.</summary>
+    /// <summary>
+    /// What a merchant has earned by captures and no settlement has taken up. Credit balance; a debit balance is what
+    /// a merchant owes and later days pay off.
+    /// </summary>
     MerchantPayable,
 
-    /// <summary>What was given back to a merchant's customers, to be taken off its payout. Debit balance.</summary>
+    /// <summary>What settlements have found is to be paid to a merchant, all dates together. Credit balance.</summary>
+    MerchantPayout,
+
+    /// <summary>
+    /// What was given back to a merchant's customers and no settlement has taken off yet. Debit balance.
+    /// </summary>
     MerchantRefunds,
 
-    /// <summary>What the platform earned. Credit balance.</summary>
+    /// <summary>What the platform keeps of what merchants earned. Credit balance.</summary>
     PlatformCommission,
 
     /// <summary>What a provider has collected and owes the platform. Debit balance.</summary>
@@ -40,9 +48,13 @@ public readonly record struct AccountName(AccountKind Kind, string Owner, Curren
     public static AccountName Held(string merchantId, string userId, Currency currency) =>
         new(AccountKind.CustomerHeld, $"{merchantId}/{userId}", currency);
 
-    /// <summary>What a merchant is owed.</summary>
+    /// <summary>What a merchant has earned and no settlement has taken up.</summary>
     public static AccountName Payable(string merchantId, Currency currency) =>
         new(AccountKind.MerchantPayable, merchantId, currency);
+
+    /// <summary>What is to be paid to a merchant.</summary>
+    public static AccountName Payout(string merchantId, Currency currency) =>
+        new(AccountKind.MerchantPayout, merchantId, currency);
 
     /// <summary>What a merchant has given back.</summary>
     public static AccountName Refunds(string merchantId, Currency currency) =>
@@ -67,14 +79,14 @@ public sealed record Account(long Id, AccountName Name, long DebitTotal, long Cr
     public string? MerchantId => Name.Kind switch
     {
         AccountKind.CustomerHeld or AccountKind.CustomerWallet => Name.Owner[..Name.Owner.IndexOf('/')],
-        AccountKind.MerchantPayable or AccountKind.MerchantRefunds => Name.Owner,
+        AccountKind.MerchantPayable or AccountKind.MerchantPayout or AccountKind.MerchantRefunds => Name.Owner,
         _ => null,
     };
 }
 
 /// <summary>One movement of money: the same amount, debited here and credited there. Two legs, always.</summary>
-/// <param name="PaymentId">The payment it belongs to.</param>
-/// <param name="EventId">What caused it (a charge, capture or refund); unique together with its line.</param>
+/// <param name="PaymentId">The payment it belongs to; of a settlement, the payout.</param>
+/// <param name="EventId">What caused it (a charge, capture, refund or payout); unique together with its line.</param>
 /// <param name="Line">Its number within the event, from 0.</param>
 /// <param name="Debit">The account debited.</param>
 /// <param name="Credit">The account credited; another one.</param>
