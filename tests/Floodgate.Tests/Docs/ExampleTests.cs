@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
+using Floodgate.Settlement.Batches;
 using Floodgate.Storage.Database;
 using Floodgate.Tests.Fixtures;
 using Floodgate.Vocabulary;
@@ -97,7 +98,10 @@ public sealed class ExampleTests
                 payment, order, "platform", user, 40_000, "KRW", "GATEWAY", "order-1",
                 [new("demo", 30_000), new("other", 10_000)], nowMs + 300_000, nowMs)),
             OrderEvents.Of(OrderEvents.Confirmed, fact),
-            OrderEvents.Of(OrderEvents.Cancelled, fact));
+            OrderEvents.Of(OrderEvents.Cancelled, fact),
+            BatchesEvents.Of(Payout.Of(
+                new(new(1, "demo", "KRW"), 2, 1, 45_000, 5_000, 2_250, 250),
+                new DateOnly(2026, 11, 24).DayNumber, new(nowMs), 0, nowMs)));
         await ResultsAsync(1);
         await server.AppendAsync(OrderEvents.Of(new OrderRefund(
             made.Next(), payment, order, "platform", user, "other", 10_000, "KRW", "order-refund-1",
