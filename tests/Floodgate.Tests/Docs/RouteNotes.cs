@@ -88,7 +88,8 @@ internal static class RouteNotes
             "Deliveries with `state` `FAILED` (default), `PENDING` or `DELIVERED`." + Page,
         ["POST /v1/webhooks/deliveries/{id}/replay"] = "Send a delivery again, from the start of its schedule.",
         ["POST /v1/settlements"] =
-            "Close a `date` and every earlier one, and settle them: 202, or 200 when it is settled. A repeat changes nothing.",
+            "Close a `date` and every earlier one, and settle them: 202, or 200 when that is done. " +
+            "A repeat changes nothing.",
         ["GET /v1/settlements"] = "Runs, the latest date first. Pages by `limit` and `starting_after`, a date.",
         ["GET /v1/settlements/{date}"] = "A run: how far it is, and the sums of its payouts by currency.",
         ["GET /v1/payouts"] = "A merchant's own payouts; an operator sees every merchant's." + Page,
@@ -96,7 +97,8 @@ internal static class RouteNotes
             "A payout with its lines, in pages (`starting_after` is a cursor); all of it with `Accept: text/csv`.",
         ["GET /v1/commission-policies"] = "Commission policies by id." + Page,
         ["POST /v1/commission-policies"] =
-            "Make a policy for days to come, of a merchant, a product class, a currency or all. A repeat is the same one.",
+            "Make a policy for days to come, of a merchant, a product class, a currency or all. " +
+            "A repeat is the same one.",
         ["PUT /v1/commission-policies/{id}"] = "End a policy on `validUntil`, or let it go on with null.",
         ["GET /v1/rankings/fast-selling"] = "What sells fastest now, of a sale with `saleId`; `limit` up to 100.",
         ["GET /v1/rankings/top"] = "What sold most in `days`; `limit` up to 100.",

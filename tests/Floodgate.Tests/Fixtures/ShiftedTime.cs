@@ -1,6 +1,8 @@
 namespace Floodgate.Tests.Fixtures;
 
-/// <summary>The real clock, set to another time: delays last as long as they do, and days can be passed at once.</summary>
+/// <summary>
+/// The real clock, set to another time: delays last as long as they do, and days can be passed at once.
+/// </summary>
 public sealed class ShiftedTime : TimeProvider
 {
     private long shiftTicks;

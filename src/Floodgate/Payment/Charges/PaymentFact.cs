@@ -5,7 +5,9 @@ using Floodgate.Vocabulary;
 
 namespace Floodgate.Payment.Charges;
 
-/// <summary>Money that was taken or given back, as <c>payment.captured</c> and <c>payment.refunded</c> tell it.</summary>
+/// <summary>
+/// Money that was taken or given back, as <c>payment.captured</c> and <c>payment.refunded</c> tell it.
+/// </summary>
 /// <param name="PaymentId">The payment.</param>
 /// <param name="EventId">What moved it, as in the ledger: the payment itself, or its capture or refund.</param>
 /// <param name="OrderId">The order, if named.</param>

@@ -292,7 +292,7 @@ internal sealed class BatchesHttp(
         PolicyOutcome.TiersNotRising => Problem.WriteAsync(
             context, BatchesProblems.TiersNotRising, "fromVolume must be more than 0 and rise from tier to tier."),
         PolicyOutcome.CurrencyMissing => Problem.WriteAsync(
-            context, BatchesProblems.CurrencyMissing, "fixed, min, max and tiers are amounts of one currency: name it."),
+            context, BatchesProblems.CurrencyMissing, "fixed, min, max and tiers are money of one currency: name it."),
         PolicyOutcome.EndsBeforeStart => Problem.WriteAsync(
             context, BatchesProblems.EndsBeforeStart, "validUntil is the first day without it and after validFrom."),
         PolicyOutcome.DaySettled => Problem.WriteAsync(

@@ -27,7 +27,8 @@ public sealed record BatchesSettings(
     /// <param name="connectionsMax">Connections to the database that all uses share; 0 with SQLite.</param>
     public static BatchesSettings Read(SettingsSource source, int connectionsMax)
     {
-        var zoneName = source.Text("Settlement:Zone", "UTC", "The time zone whose days are settled, such as Asia/Seoul.");
+        var zoneName = source.Text(
+            "Settlement:Zone", "UTC", "The time zone whose days are settled, such as Asia/Seoul.");
         if (!TimeZoneInfo.TryFindSystemTimeZoneById(zoneName, out var zone))
         {
             source.Refuse("Settlement:Zone", "which this machine does not know. Write a name of the IANA time zone " +

@@ -129,7 +129,9 @@ internal static class PolicyRules
     /// no ties. Null when none is for them.
     /// </summary>
     public static CommissionPolicy? Choose(
-        IEnumerable<CommissionPolicy> policies, (string MerchantId, string Class, string Currency) lines, DateOnly day) =>
+        IEnumerable<CommissionPolicy> policies,
+        (string MerchantId, string Class, string Currency) lines,
+        DateOnly day) =>
         policies.Where(p => p.IsValidOn(day) && p.Scope.Covers(lines.MerchantId, lines.Class, lines.Currency))
             .MaxBy(p => p.Scope.Closeness);
 }

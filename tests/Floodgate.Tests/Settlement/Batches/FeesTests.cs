@@ -5,8 +5,8 @@ using Xunit;
 
 namespace Floodgate.Tests.Settlement.Batches;
 
-// Goal: what a line costs is exact, and what a refund returns of it adds up. Method: a table of cases worked out by hand,
-// and random sequences of refunds; FsCheck prints the seed.
+// Goal: what a line costs is exact, and what a refund returns of it adds up. Method: a table of cases worked out by
+// hand, and random sequences of refunds; FsCheck prints the seed.
 public sealed class FeesTests
 {
     [Theory]

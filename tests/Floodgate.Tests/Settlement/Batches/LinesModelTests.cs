@@ -95,7 +95,8 @@ public sealed class LinesModelTests
 
     private static Gen<Story> Stories() =>
         from parts in Gen.Choose(1, 90).NonEmptyListOf().NonEmptyListOf()
-        from refunds in (from part in Gen.Choose(0, 5) from amount in Gen.Choose(1, 120) select (part, amount)).ArrayOf()
+        from refunds in (
+            from part in Gen.Choose(0, 5) from amount in Gen.Choose(1, 120) select (part, amount)).ArrayOf()
         select new Story([.. parts.Take(4).Select(p => p.Take(4).ToArray())], refunds);
 
     private static long AccountOf(string merchant) => merchant[1] - '0' + 1;

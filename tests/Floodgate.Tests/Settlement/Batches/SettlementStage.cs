@@ -25,8 +25,8 @@ internal sealed class SettlementStage : IAsyncDisposable
     // Everything that a settlement leaves behind but the moments of it.
     private static readonly Statement SelectResult = new(
         """
-        select 'line ' || s.day || ' ' || a.merchant_id || ' ' || cast(s.line as text) || ' ' || l.class || ' ' || s.amount
-            || ' ' || s.fee
+        select 'line ' || s.day || ' ' || a.merchant_id || ' ' || s.line || ' ' || l.class || ' ' || s.amount || ' '
+            || s.fee
         from settled_line s join settlement_account a on a.id = s.account_id
         join settlement_line l on l.day = s.day and l.account_id = s.account_id and l.event_id = s.event_id
             and l.line = s.line
@@ -153,9 +153,11 @@ internal sealed class SettlementStage : IAsyncDisposable
         var money = new Money(part.Amount, fact.Currency);
         return IsRefund(fact)
             ? new Posting(
-                fact.PaymentId, fact.EventId, line, AccountName.Refunds(part.MerchantId, fact.Currency), clearing, money)
+                fact.PaymentId, fact.EventId, line, AccountName.Refunds(part.MerchantId, fact.Currency), clearing,
+                money)
             : new Posting(
-                fact.PaymentId, fact.EventId, line, clearing, AccountName.Payable(part.MerchantId, fact.Currency), money);
+                fact.PaymentId, fact.EventId, line, clearing, AccountName.Payable(part.MerchantId, fact.Currency),
+                money);
     });
 
     private long AtMs(int daysAgo)

@@ -172,7 +172,8 @@ public sealed class When_days_are_settled(PostgreSqlServer postgreSql)
             new("m1", null, "KRW"), new(700, 0, 0, null, [new(500_000_000_000, 333), new(2_000_000_000_000, 1)]),
             (from, null), CancellationToken.None)).Outcome);
         Assert.Equal(PolicyOutcome.Done, (await stage.Policies.CreateAsync(
-            new("m2", null, "KRW"), new(199, 17, 50, 70_000_000_001, []), (from, null), CancellationToken.None)).Outcome);
+            new("m2", null, "KRW"), new(199, 17, 50, 70_000_000_001, []), (from, null),
+            CancellationToken.None)).Outcome);
     }
 
     /// <summary>Captures and refunds of the last three days, of four merchants, one with most of them.</summary>

@@ -10,8 +10,8 @@ using Xunit;
 
 namespace Floodgate.Tests.Settlement.Batches;
 
-// Goal: an operator settles a day and a merchant can explain every unit of its payout; what makes no sense is refused by
-// its own code. Method: through the front door, on both databases; the server's clock is set on to the next day.
+// Goal: an operator settles a day and a merchant can explain every unit of its payout; what makes no sense is refused
+// by its own code. Method: through the front door, on both databases; the server's clock is set on to the next day.
 public sealed class When_settlements_are_asked_for(PostgreSqlServer postgreSql)
 {
     [Theory, OnBothDatabases]
@@ -24,7 +24,7 @@ public sealed class When_settlements_are_asked_for(PostgreSqlServer postgreSql)
         var (cheap, dear) = (
             await sale.StockAsync(9, 1_000), await sale.StockAsync(9, 5_000, "\"commissionClass\":\"vip\""));
         var order = (await sale.OrderAsync(
-            "u", $"{SaleServer.Item(cheap, 2)},{SaleServer.Item(dear, 1)}", "GATEWAY")).Expect(201).Id;
+            "u", $"{SaleServer.Item(cheap, 2)},{SaleServer.Item(dear, 1)}", "GATEWAY")).Expect(200).Id;
         await PaymentServer.EventuallyAsync("the order is confirmed", async () =>
             (await sale.FindAsync(order)).Of("status") == "CONFIRMED");
         var plain = (await shop.PayAsync(10_000, "\"orderId\":\"=a,\\\"b\"")).Expect(200).Id;
@@ -48,14 +48,18 @@ public sealed class When_settlements_are_asked_for(PostgreSqlServer postgreSql)
         var lines = (await shop.GetAsync($"/v1/payouts/{id}/statement")).Expect(200).Json.GetProperty("data")
             .EnumerateArray().ToList();
         Assert.Equal(
-            ["CAPTURE standard 10000 500", "CAPTURE standard 2000 100", "CAPTURE vip 5000 500", "REFUND standard -4000 -200"],
+            [
+                "CAPTURE standard 10000 500", "CAPTURE standard 2000 100", "CAPTURE vip 5000 500",
+                "REFUND standard -4000 -200",
+            ],
             lines.Select(l => $"{l.GetProperty("kind").GetString()} {l.GetProperty("class").GetString()} "
                 + $"{Number(l, "amount")} {Number(l, "fee")}").Order(StringComparer.Ordinal));
         foreach (var line in lines)
         {
             var entries = (await shop.GetAsync($"/v1/ledger/entries?paymentId={line.GetProperty("paymentId")}")).Json
                 .GetProperty("data").EnumerateArray();
-            Assert.Contains(entries, e => e.GetProperty("eventId").GetString() == line.GetProperty("eventId").GetString());
+            var eventId = line.GetProperty("eventId").GetString();
+            Assert.Contains(entries, e => e.GetProperty("eventId").GetString() == eventId);
         }
 
         var csv = (await shop.SendAsync("GET", $"/v1/payouts/{id}/statement", null, "Accept: text/csv")).Expect(200);
@@ -113,10 +117,12 @@ public sealed class When_settlements_are_asked_for(PostgreSqlServer postgreSql)
         await using var server = await PaymentServer.StartAsync(stored, postgreSql);
         const string From = "\"validFrom\":\"2090-01-01\"";
         await RefuseAsync($"\"basisPoints\":10001,{From}", 422, "policy_above_100_percent");
-        await RefuseAsync($"\"basisPoints\":1,\"min\":2,\"max\":1,\"currency\":\"KRW\",{From}", 422, "policy_min_above_max");
+        await RefuseAsync(
+            $"\"basisPoints\":1,\"min\":2,\"max\":1,\"currency\":\"KRW\",{From}", 422, "policy_min_above_max");
         await RefuseAsync(
             $$"""
-            "basisPoints":1,"currency":"KRW","tiers":[{"fromVolume":2,"basisPoints":1},{"fromVolume":2,"basisPoints":2}],{{From}}
+            "basisPoints":1,"currency":"KRW",{{From}},
+            "tiers":[{"fromVolume":2,"basisPoints":1},{"fromVolume":2,"basisPoints":2}]
             """, 422, "policy_tiers_not_rising");
         await RefuseAsync($"\"basisPoints\":1,\"fixed\":5,{From}", 422, "policy_currency_missing");
         await RefuseAsync($"\"basisPoints\":1,\"validUntil\":\"2090-01-01\",{From}", 422, "policy_ends_before_start");
@@ -136,11 +142,13 @@ public sealed class When_settlements_are_asked_for(PostgreSqlServer postgreSql)
 
         var today = Today(server);
         await SettleTodayAsync(server, today);
-        await RefuseAsync($"\"basisPoints\":1,\"productClass\":\"x\",\"validFrom\":\"{today}\"", 409, "policy_day_settled");
+        await RefuseAsync(
+            $"\"basisPoints\":1,\"productClass\":\"x\",\"validFrom\":\"{today}\"", 409, "policy_day_settled");
 
         Task<Reply> PostAsync(string fields) =>
             server.Operator.SendAsync("POST", "/v1/commission-policies", $"{{{fields}}}");
-        async Task RefuseAsync(string fields, int status, string code) => (await PostAsync(fields)).Refuses(status, code);
+        async Task RefuseAsync(string fields, int status, string code) =>
+            (await PostAsync(fields)).Refuses(status, code);
         Task<Reply> EndAsync(string id, string until) => server.Operator.SendAsync(
             "PUT", $"/v1/commission-policies/{id}", $$"""{"validUntil":{{until}}}""");
     }
@@ -162,8 +170,8 @@ public sealed class When_settlements_are_asked_for(PostgreSqlServer postgreSql)
             ("delete from payout returning 1", "payouts-equal-settled-lines"),
             ("update payout set carried_in = 1, amount = amount + 1 returning 1", "payouts-carry-over"),
             ("update payout set carried_in = 1, amount = amount + 1 returning 1", "payouts-are-posted"),
-            ("delete from ledger_entry where account_id in (select id from ledger_account where kind = 'MerchantPayout') "
-                + "returning 1", "payouts-are-posted"),
+            ("delete from ledger_entry where account_id in (select id from ledger_account "
+                + "where kind = 'MerchantPayout') returning 1", "payouts-are-posted"),
         })
         {
             IReadOnlyList<string> found = [];
