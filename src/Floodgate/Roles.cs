@@ -9,6 +9,7 @@ using Floodgate.Payment.Charges;
 using Floodgate.Payment.Ledger;
 using Floodgate.Payment.Results;
 using Floodgate.Payment.Results.Webhooks;
+using Floodgate.Settlement.Reconciliation;
 using Floodgate.Signals;
 using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Database;
@@ -35,8 +36,13 @@ internal static class Roles
         .. LedgerModule.Migrations,
         .. ChargesModule.Migrations,
         .. WebhooksModule.Migrations,
+        .. ReconciliationModule.Migrations,
         .. SignalsModule.Migrations,
     ];
+
+    /// <summary>The topics of all modules.</summary>
+    private static IReadOnlyList<Topic> Topics { get; } =
+        [.. OrderEvents.Topics, .. PaymentEvents.Topics, ReconciliationEvents.Completed];
 
     /// <summary>The services of every module; loops only in the roles that run them.</summary>
     public static void Add(IServiceCollection services, Settings settings)
@@ -47,7 +53,7 @@ internal static class Roles
         services.AddSingleton(_ => OpenDatabase(settings.Database));
         var runsWorker = settings.Server.Role != "api";
         CoordinationModule.Add(services, settings.Jobs, runsWorker);
-        LogModule.Add(services, settings.Log, [.. OrderEvents.Topics, .. PaymentEvents.Topics], runsWorker);
+        LogModule.Add(services, settings.Log, Topics, runsWorker);
         AccessModule.Add(services, settings.Access);
         IdentityModule.Add(services, settings.Identity);
         RateLimitsModule.Add(services, settings.RateLimits, servesRoutes: settings.Server.Role != "worker");
@@ -60,6 +66,7 @@ internal static class Roles
         ChargesModule.Add(services, settings.Charges, runsWorker);
         ResultsModule.Add(services, runsWorker);
         WebhooksModule.Add(services, settings.Webhooks, runsWorker);
+        ReconciliationModule.Add(services, settings.Reconciliation);
         SignalsModule.Add(services, settings.Ranking, runsWorker);
         SupervisionModule.Add(services, settings.Supervision);
         services.AddSingleton(WaitingRoomsCheck);
@@ -97,6 +104,7 @@ internal static class Roles
             LedgerModule.Map(routes, services);
             ChargesModule.Map(routes, services);
             WebhooksModule.Map(routes, services);
+            ReconciliationModule.Map(routes, services);
             SignalsModule.Map(routes, services);
         }
     }

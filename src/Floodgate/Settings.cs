@@ -7,6 +7,7 @@ using Floodgate.Checkout.Catalog;
 using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
 using Floodgate.Payment.Results.Webhooks;
+using Floodgate.Settlement.Reconciliation;
 using Floodgate.Signals.Ranking;
 using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Database;
@@ -107,6 +108,7 @@ public sealed record Settings(
     OrdersSettings Orders,
     ChargesSettings Charges,
     WebhooksSettings Webhooks,
+    ReconciliationSettings Reconciliation,
     RankingSettings Ranking,
     SupervisionSettings Supervision)
 {
@@ -173,6 +175,7 @@ public sealed record Settings(
             OrdersSettings.Read(source),
             ChargesSettings.Read(source, JournalBeside(database)),
             WebhooksSettings.Read(source),
+            ReconciliationSettings.Read(source),
             RankingSettings.Read(source),
             SupervisionSettings.Read(source))
         {

@@ -28,7 +28,7 @@ internal static class ReferencePages
     private static readonly string[] ServerCommands =
     [
         "", "up", "serve", "merchant create", "merchant keys", "merchant revoke", "admin create", "user create",
-        "provider", "settings", "migrate",
+        "provider", "reconcile", "audit", "settings", "migrate",
     ];
 
     private static readonly string[] LoadCommands = ["accept", "drain", "hold", "order", "browse", "audit"];
