@@ -8,8 +8,10 @@ using Floodgate.Checkout.Catalog;
 using Floodgate.Checkout.Catalog.Imports;
 using Floodgate.Payment.Charges.Providers.Http;
 using Floodgate.Settlement.Batches;
+using Floodgate.Settlement.Reconciliation;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
+using Floodgate.Supervision;
 using Floodgate.Vocabulary;
 
 namespace Floodgate;
@@ -17,6 +19,9 @@ namespace Floodgate;
 /// <summary>What the process answers to its caller; the numbers are those of sysexits(3).</summary>
 internal static class ExitCode
 {
+    /// <summary>What was looked for was found: books that do not agree.</summary>
+    public const int Findings = 1;
+
     /// <summary>The command line cannot be read.</summary>
     public const int Usage = 64;
 
@@ -50,12 +55,14 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
           ./floodgate serve --role api --Database:ConnectionString "Host=db;Database=floodgate;Username=fg"
           ./floodgate settle --date 2026-11-25 --json    settle a day that is over, or go on with it
           ./floodgate provider                           a simulated payment provider of its own
+          ./floodgate reconcile --date 2030-01-31        compare a day's books with the provider's statement
+          ./floodgate audit --order ID                   all that happened to one order
           ./floodgate settings                           every setting with its value, source and range
 
         Settings come from floodgate.json, the environment (FLOODGATE__SERVER__URLS) and the command line
         (--Server:Urls=...), the last one wins.
-        Exit codes: 0 done, 64 wrong command line, 65 faults in a file, 69 something needed is unavailable,
-        75 not yet, 78 wrong settings.
+        Exit codes: 0 done, 1 books do not agree, 64 wrong command line, 65 faults in a file,
+        69 something needed is unavailable, 75 not yet, 78 wrong settings.
         """;
 
     private const string ImportDescription = """
@@ -143,6 +150,22 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
         Description = "The day, such as 2026-11-25, in the zone of Settlement:Zone.", HelpName = "DAY", Required = true,
     };
 
+    private readonly Option<string> utcDate = new("--date")
+    {
+        Description = "The day, in UTC: YYYY-MM-DD.", HelpName = "DATE", Required = true,
+    };
+
+    private readonly Option<Guid?> auditOrder = new("--order")
+    {
+        Description = "The order whose story is told.", HelpName = "ID",
+    };
+
+    private readonly Option<Guid?> auditReplay = new("--replay")
+    {
+        Description = "The sale whose totals are rebuilt and compared; it ends with 1 when they differ.",
+        HelpName = "SALEID",
+    };
+
     private readonly Argument<string> name = new("NAME") { Description = "The merchant's name." };
     private readonly Argument<string> merchantId = new("ID") { Description = "The merchant's id." };
     private readonly Argument<Guid> keyId = new("KEYID") { Description = "The key's id, as merchant keys shows it." };
@@ -216,6 +239,11 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
                 parsed => SettleAsync(Load(flags, parsed, null), parsed)),
             Of("provider", "A stand-alone payment provider simulator (http://127.0.0.1:8090) with fault knobs.",
                 [urls, journal], parsed => RunProviderAsync(flags, parsed)),
+            Of("reconcile", "Compare a day's payments, ledger, orders and statements; it ends with 1 on findings.",
+                [utcDate], parsed => ReconcileAsync(Load(flags, parsed, null), parsed)),
+            Of("audit", "One order's whole story from the database, or a sale's totals rebuilt from the journal. (What "
+                + "a load run did is checked by './floodgate load audit'.)",
+                [auditOrder, auditReplay], parsed => AuditAsync(Load(flags, parsed, null), parsed)),
             Of("settings", "Every setting with its value in force, where it comes from and what is allowed.",
                 [role, demo, urls], parsed => Print(Load(flags, parsed, parsed.GetValue(role)), parsed)),
             Of("migrate", "Bring the database schema up to date, and end.", [],
@@ -523,6 +551,50 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
             signal.Cancel = true;
             stop.Cancel();
         }
+    }
+
+    private async Task<int> ReconcileAsync(Settings settings, ParseResult parsed)
+    {
+        if (!DateOnly.TryParseExact(parsed.GetRequiredValue(utcDate), "yyyy-MM-dd", out var day))
+        {
+            return await RefuseUsageAsync("--date must be a day such as 2030-01-31.");
+        }
+
+        // Put together and not started: it works beside servers that run, and as one that does not.
+        await using var app = Server.Build(settings, TimeProvider.System, Stream.Null);
+        await app.Services.GetRequiredService<Database>().MigrateAsync(Roles.Migrations, CancellationToken.None);
+        await LogModule.StartAsync(app.Services, CancellationToken.None);
+        var (run, findings) = await ReconciliationModule.RunDayAsync(
+            app.Services, day, line => error.WriteLine(line), CancellationToken.None);
+        ReportTo(parsed).Write(run, findings);
+        return run.Findings == 0 ? 0 : ExitCode.Findings;
+    }
+
+    private async Task<int> AuditAsync(Settings settings, ParseResult parsed)
+    {
+        var (order, sale) = (parsed.GetValue(auditOrder), parsed.GetValue(auditReplay));
+        if (order is null == sale is null)
+        {
+            return await RefuseUsageAsync("Give --order ID or --replay SALEID, one of them.");
+        }
+
+        await using var app = Server.Build(settings, TimeProvider.System, Stream.Null);
+        await app.Services.GetRequiredService<Database>().MigrateAsync(Roles.Migrations, CancellationToken.None);
+        var book = app.Services.GetRequiredService<StoryBook>();
+        if (sale is { } saleId)
+        {
+            var replay = await book.ReplayAsync(saleId, CancellationToken.None);
+            ReportTo(parsed).Write(replay);
+            return replay.IsSame ? 0 : ExitCode.Findings;
+        }
+
+        if (await book.TellAsync(order!.Value, CancellationToken.None) is not { } story)
+        {
+            return await RefuseUsageAsync("--order names no order of this database.");
+        }
+
+        ReportTo(parsed).Write(story);
+        return 0;
     }
 
     private Report ReportTo(ParseResult parsed) => new(output, parsed.GetValue(json));

@@ -2,6 +2,8 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Floodgate.Access;
+using Floodgate.Settlement.Reconciliation;
+using Floodgate.Supervision;
 using Floodgate.Vocabulary;
 
 namespace Floodgate;
@@ -75,6 +77,57 @@ internal sealed class Report(TextWriter output, bool isJson)
 
         writer.WriteEndArray();
     });
+
+    /// <summary>Writes a reconciliation with its findings.</summary>
+    public void Write(ReconciliationRun run, IReadOnlyCollection<Finding> findings)
+    {
+        var balanced = run.IsBalanced ? "debits equal credits" : "DEBITS AND CREDITS DIFFER";
+        string[] head =
+        [
+            $"{new UtcInstant(run.Window.FromMs)} to {new UtcInstant(run.Window.UntilMs)}: {balanced}; "
+                + $"{run.Matched} of {run.Compared} movements matched; {run.Findings} findings",
+            .. new[] { run.Totals, run.Detail.Trim() }.Where(line => line.Length > 0),
+            .. findings.Select(finding => $"{finding.Kind} {finding.Subject}: {finding.Evidence}"),
+        ];
+        Write(string.Join(Environment.NewLine, head), writer =>
+        {
+            ReconciliationModule.WriteFields(writer, run);
+            writer.WriteStartArray("found");
+            foreach (var finding in findings)
+            {
+                ReconciliationModule.Write(writer, finding);
+            }
+
+            writer.WriteEndArray();
+        });
+    }
+
+    /// <summary>Writes an order's story.</summary>
+    public void Write(IReadOnlyList<StoryLine> story) => Write(
+        Table(
+            ["AT", "STAGE", "WHAT"],
+            story.Select(line => new[] { line.At.Ms == 0 ? "" : line.At.ToString(), line.Stage, line.What })),
+        writer =>
+        {
+            writer.WriteStartArray("story");
+            foreach (var line in story)
+            {
+                line.Write(writer);
+            }
+
+            writer.WriteEndArray();
+        });
+
+    /// <summary>Writes a sale's totals from both sources.</summary>
+    public void Write(Replay replay) => Write(
+        $"payments: {replay.Payments}{Environment.NewLine}journal:  {replay.Journal}{Environment.NewLine}"
+            + (replay.IsSame ? "the same, byte for byte" : "THEY DIFFER"),
+        writer =>
+        {
+            writer.WriteBoolean("same", replay.IsSame);
+            writer.WriteString("payments", replay.Payments);
+            writer.WriteString("journal", replay.Journal);
+        });
 
     private static string Table(IEnumerable<Setting> settings) => Table(
         ["SETTING", "VALUE", "UNIT", "ALLOWED", "FROM", "MEANING"],

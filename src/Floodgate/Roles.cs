@@ -10,6 +10,7 @@ using Floodgate.Payment.Ledger;
 using Floodgate.Payment.Results;
 using Floodgate.Payment.Results.Webhooks;
 using Floodgate.Settlement.Batches;
+using Floodgate.Settlement.Reconciliation;
 using Floodgate.Signals;
 using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Database;
@@ -37,12 +38,16 @@ internal static class Roles
         .. ChargesModule.Migrations,
         .. WebhooksModule.Migrations,
         .. BatchesModule.Migrations,
+        .. ReconciliationModule.Migrations,
         .. SignalsModule.Migrations,
     ];
 
     /// <summary>The topics of all modules.</summary>
     public static IReadOnlyList<Topic> Topics { get; } =
-        [.. OrderEvents.Topics, .. PaymentEvents.Topics, .. BatchesEvents.Topics];
+    [
+        .. OrderEvents.Topics, .. PaymentEvents.Topics,
+        .. BatchesEvents.Topics, ReconciliationEvents.Completed,
+    ];
 
     /// <summary>The services of every module; loops only in the roles that run them.</summary>
     public static void Add(IServiceCollection services, Settings settings, TimeProvider time)
@@ -67,6 +72,7 @@ internal static class Roles
         ResultsModule.Add(services, runsWorker);
         WebhooksModule.Add(services, settings.Webhooks, runsWorker);
         BatchesModule.Add(services, settings.Settlement, runsWorker);
+        ReconciliationModule.Add(services, settings.Reconciliation);
         SignalsModule.Add(services, settings.Ranking, runsWorker);
         SupervisionModule.Add(services, settings.Supervision);
         services.AddSingleton(WaitingRoomsCheck);
@@ -105,6 +111,7 @@ internal static class Roles
             ChargesModule.Map(routes, services);
             WebhooksModule.Map(routes, services);
             BatchesModule.Map(routes, services);
+            ReconciliationModule.Map(routes, services);
             SignalsModule.Map(routes, services);
         }
     }

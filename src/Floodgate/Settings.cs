@@ -8,6 +8,7 @@ using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
 using Floodgate.Payment.Results.Webhooks;
 using Floodgate.Settlement.Batches;
+using Floodgate.Settlement.Reconciliation;
 using Floodgate.Signals.Ranking;
 using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Database;
@@ -109,6 +110,7 @@ public sealed record Settings(
     ChargesSettings Charges,
     WebhooksSettings Webhooks,
     BatchesSettings Settlement,
+    ReconciliationSettings Reconciliation,
     RankingSettings Ranking,
     SupervisionSettings Supervision)
 {
@@ -176,6 +178,7 @@ public sealed record Settings(
             ChargesSettings.Read(source, JournalBeside(database)),
             WebhooksSettings.Read(source),
             BatchesSettings.Read(source, database.IsPostgreSql ? database.ConnectionsMax : 0),
+            ReconciliationSettings.Read(source),
             RankingSettings.Read(source),
             SupervisionSettings.Read(source))
         {

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Floodgate.Payment.Charges;
+using Floodgate.Settlement.Reconciliation;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 
@@ -20,6 +21,7 @@ internal sealed class ProgressWorker : BackgroundService
     private readonly TimeProvider time;
     private Progress progress = new(0, 0, 0, 0, false);
     private long openLetters;
+    private long openFindings;
 
     public ProgressWorker(Database database, PaymentChecks payments, DeadLetters letters, TimeProvider time)
     {
@@ -31,6 +33,7 @@ internal sealed class ProgressWorker : BackgroundService
         Gauge("floodgate_charges_due", "Charges and operations put off.", () => progress.Due);
         Gauge("floodgate_charges_in_flight", "Events in work.", () => payments.InFlight);
         Gauge("floodgate_dead_letters_open", "Dead letters that wait for an operator.", () => openLetters);
+        Gauge("floodgate_findings_open", "Findings of reconciliations that nobody has looked at.", () => openFindings);
         Gauge("floodgate_database_connections", "Database connections in use.", () => database.OpenConnections);
         meter.CreateObservableGauge(
             "floodgate_breaker_state",
@@ -71,6 +74,7 @@ internal sealed class ProgressWorker : BackgroundService
         {
             progress = await database.ReadAsync(payments.ProgressAsync, stop);
             openLetters = await letters.CountOpenAsync(stop);
+            openFindings = await database.ReadAsync(Reconciler.CountOpenAsync, stop);
         }
         catch (DatabaseUnavailableException)
         {

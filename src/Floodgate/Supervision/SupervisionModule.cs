@@ -19,6 +19,8 @@ public static class SupervisionModule
         services.AddSingleton<Metrics>();
         services.AddSingleton<DeskHttp>();
         services.AddSingleton<JobsHttp>();
+        services.AddSingleton<StoryBook>();
+        services.AddSingleton<AuditHttp>();
         services.AddHostedService<ProgressWorker>();
         services.AddSingleton(provider => DatabaseCheck(provider.GetRequiredService<Database>()));
         services.AddSingleton(provider => ProcessingCheck("processing", () =>
@@ -39,6 +41,7 @@ public static class SupervisionModule
         services.GetRequiredService<Metrics>().Map(routes);
         services.GetRequiredService<DeskHttp>().Map(routes);
         services.GetRequiredService<JobsHttp>().Map(routes);
+        services.GetRequiredService<AuditHttp>().Map(routes);
     }
 
     private static ReadyCheck ProcessingCheck(string name, Func<Exception?> failure) => new(

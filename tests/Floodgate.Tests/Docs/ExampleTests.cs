@@ -57,6 +57,7 @@ public sealed class ExampleTests
         await using var server = await DocsServer.StartAsync();
         await FollowAsync(server, Scenario);
         await OrderAsync(server);
+        await ReconcileAsync(server);
         var real = (await server.Database.ReadAsync(
             tx => tx.QueryAsync(SelectEvents, Rows.None, r => (Type: r.Text(0), Payload: r.Text(1)))))
             .Select(e => (e.Type, Payload: Document.Normalized(e.Payload)))
@@ -114,6 +115,26 @@ public sealed class ExampleTests
                 .Count(e => e.Type == "payment.result/1" && e.Payload.Contains($"{order}")) == count,
             Deadline,
             () => $"the order has {count} results");
+    }
+
+    /// <summary>A reconciliation of a day without payments.</summary>
+    private static async Task ReconcileAsync(DocsServer server)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/reconciliations")
+        {
+            Content = new StringContent(
+                """{"from":"2030-01-01T00:00:00Z","until":"2030-01-02T00:00:00Z","deep":false}""",
+                System.Text.Encoding.UTF8, "application/json"),
+        };
+        request.Headers.Add("Authorization", "Bearer fg_demo_admin");
+        request.Headers.Add("Idempotency-Key", "day-1");
+        using var response = await server.Client.SendAsync(request);
+        response.EnsureSuccessStatusCode();
+        await Eventually.HoldsAsync(
+            async () => (await server.Database.ReadAsync(
+                tx => tx.QueryAsync(SelectEvents, Rows.None, r => r.Text(0)))).Contains("reconciliation.completed/1"),
+            Deadline,
+            () => "the reconciliation is told");
     }
 
     private const string Call = "curl http://127.0.0.1:8080/v1/payments";

@@ -28,11 +28,11 @@ internal static class ReferencePages
     private static readonly string[] ServerCommands =
     [
         "", "up", "serve", "merchant create", "merchant keys", "merchant revoke", "admin create", "user create",
-        "catalogue import",
-        "provider", "settings", "migrate",
+        "catalogue import", "settle", "provider", "reconcile", "audit", "settings", "migrate",
     ];
 
-    private static readonly string[] LoadCommands = ["accept", "drain", "hold", "order", "browse", "audit"];
+    private static readonly string[] LoadCommands =
+        ["accept", "drain", "hold", "order", "browse", "queue", "rush", "settle", "audit"];
 
     /// <summary>Every page by its name, and how it is made.</summary>
     public static IReadOnlyDictionary<string, Func<Task<string>>> All { get; } =

@@ -100,10 +100,23 @@ internal static class RouteNotes
             "Make a policy for days to come, of a merchant, a product class, a currency or all. " +
             "A repeat is the same one.",
         ["PUT /v1/commission-policies/{id}"] = "End a policy on `validUntil`, or let it go on with null.",
+        ["POST /v1/reconciliations"] =
+            "Compare the books `from` one moment `until` another; `deep` (default) with every check over all rows." +
+            Key,
+        ["POST /v1/reconciliations/statements"] =
+            "Load a provider's statement as `text/csv`; columns by `?reference=`, `kind`, `amount`, `currency`, `at`." +
+            Key,
+        ["GET /v1/reconciliations"] = "Reconciliations, newest first." + Page,
+        ["GET /v1/reconciliations/{id}"] = "A reconciliation with its report.",
+        ["GET /v1/reconciliations/{id}/findings"] = "What it found." + Page,
+        ["GET /v1/findings"] = "Findings with `state` `OPEN` (default), `EXPLAINED` or `RESOLVED`." + Page,
+        ["POST /v1/findings/{id}/explain"] = "Say in a `note` why it is right as it is.",
+        ["POST /v1/findings/{id}/resolve"] = "Say in a `note` how the cause was removed.",
         ["GET /v1/rankings/fast-selling"] = "What sells fastest now, of a sale with `saleId`; `limit` up to 100.",
         ["GET /v1/rankings/top"] = "What sold most in `days`; `limit` up to 100.",
         ["GET /v1/ops/feed"] = "Facts of a `topic` and `partition` from an `offset` on, up to `limit`.",
         ["GET /v1/ops/lag"] = "How far processing is. See [operating payments](../operating/payments.md).",
+        ["GET /v1/ops/orders/{id}/story"] = "All that happened to an order, in the order of time.",
         ["GET /v1/ops/jobs"] = "The jobs: timetable, next due, last run.",
         ["GET /v1/ops/jobs/{name}/runs"] = "Runs of a job, newest first: outcome, duration, detail." + Page,
         ["POST /v1/ops/jobs/{name}/runs"] = "Start a job now; while such a run waits, a repeat answers that one.",

@@ -26,6 +26,7 @@ public static class ChargesModule
         services.AddSingleton<WalletsHttp>();
         services.AddSingleton(MakeGates);
         services.AddSingleton<ProvidersHttp>();
+        services.AddSingleton(p => new ProviderStatement(p.GetRequiredService<ProviderGates>()));
         services.AddSingleton(p => new AnswerTools(
             settings, p.GetRequiredService<TimeProvider>(), p.GetRequiredService<ChargesLog>()));
         services.AddSingleton<AnswerBook>();

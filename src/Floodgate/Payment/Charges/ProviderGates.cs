@@ -1,4 +1,5 @@
 using Floodgate.Payment.Charges.Providers;
+using Floodgate.Payment.Charges.Providers.Http;
 using Floodgate.Payment.Charges.Providers.Simulated;
 using Floodgate.Storage.Log;
 using Floodgate.Vocabulary;
@@ -26,6 +27,9 @@ internal sealed class ProviderGates(
 
     /// <summary>The simulated one; null when the gateway is another process.</summary>
     public SimulatedProvider? Simulated => gates.Select(g => g.Provider).OfType<SimulatedProvider>().FirstOrDefault();
+
+    /// <summary>The one in another process; null when the gateway is simulated.</summary>
+    public HttpProvider? Remote => gates.Select(g => g.Provider).OfType<HttpProvider>().FirstOrDefault();
 
     /// <summary>The provider of this name.</summary>
     public ProviderGate this[string name] => gates.First(g => g.Provider.Name == name);

@@ -77,6 +77,27 @@ internal sealed class HttpProvider : IPaymentProvider, IDisposable
             : answer;
     }
 
+    /// <summary>A page of the provider's own record, as JSON; null when it does not answer with one.</summary>
+    public async Task<byte[]?> ReadStatementAsync(Guid? after, int limit, CancellationToken cancel)
+    {
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        timeout.CancelAfter(settings.CallTimeoutMs);
+        var from = after is { } id ? $"&starting_after={id:D}" : "";
+        using var request = Request(HttpMethod.Get, new Uri(settings.Url, $"/statement?limit={limit}{from}"));
+        try
+        {
+            using var response = await lanes[0].SendAsync(request, timeout.Token);
+            return response is { StatusCode: HttpStatusCode.OK }
+                ? await response.Content.ReadAsByteArrayAsync(timeout.Token)
+                : null;
+        }
+        catch (Exception error) when (error is HttpRequestException or IOException
+            || (error is OperationCanceledException && !cancel.IsCancellationRequested))
+        {
+            return null;
+        }
+    }
+
     /// <summary>Closes the connections.</summary>
     public void Dispose()
     {
