@@ -7,6 +7,8 @@ using Floodgate.Load.Browse;
 using Floodgate.Load.Drain;
 using Floodgate.Load.Hold;
 using Floodgate.Load.Order;
+using Floodgate.Load.Queue;
+using Floodgate.Load.Rush;
 
 namespace Floodgate.Load;
 
@@ -33,6 +35,8 @@ internal static class CommandLine
             HoldCommand.Build(around),
             OrderCommand.Build(around),
             BrowseCommand.Build(around),
+            QueueCommand.Build(around),
+            RushCommand.Build(around),
             AuditCommand.Build(around),
         };
         var root = new Command("./floodgate") { help, load };

@@ -35,8 +35,8 @@ internal sealed class OrderOutcomes(OrderDesk desk, int measuredFrom)
 
         for (var number = measuredFrom; number < desk.Book.Count; number++)
         {
-            var offer = desk.Book[number];
             var kind = desk.KindOf(number);
+            var offer = OfferOf(number);
             var order = offer.Outcome == OfferOutcome.Accepted ? sale.Orders.GetValueOrDefault(offer.Id) : null;
             if (kind != OrderKind.Repeated)
             {
@@ -44,6 +44,12 @@ internal sealed class OrderOutcomes(OrderDesk desk, int measuredFrom)
             }
         }
     }
+
+    // A repeat that overtakes its original makes the order, and the original is told that its key is in use.
+    private Offer OfferOf(int number) => desk.Book[number] is { Outcome: OfferOutcome.Refused }
+        && number + 1 < desk.Book.Count && desk.KindOf(number + 1) == OrderKind.Repeated
+            ? desk.Book[number + 1]
+            : desk.Book[number];
 
     /// <summary>The figures, once read.</summary>
     public IEnumerable<Figure> Figures()

@@ -68,6 +68,11 @@ internal sealed record OrderPlan
     /// <summary>Orders at most, to fill the wallets enough.</summary>
     public long OrdersMax => Count ?? ((Closed ? 20_000L : RatePerSecond) * Seconds);
 
+    /// <summary>
+    /// Users of the platform in a mixed run: a twentieth of the orders is theirs, and each may place one a second.
+    /// </summary>
+    public int PlatformUsers => Closed ? 64 : Math.Clamp(RatePerSecond / 16, 8, 256);
+
     /// <summary>What happens to order number <paramref name="number"/>.</summary>
     public OrderKind KindOf(int number) => !Mixed ? OrderKind.Plain : (number % 20) switch
     {

@@ -9,9 +9,8 @@ internal sealed record PlatformUser(Guid Id, string Token);
 
 /// <summary>
 /// What the orders of a run meet: the sale, the seller and the buyers. A mixed run has two merchants of its own,
-/// because a part of an order can only be given back when another part stays, and users of the platform,
-/// because only they may
-/// buy of several merchants at once.
+/// because a part of an order can only be given back when another part stays, and users of the platform, because only
+/// they may buy of several merchants at once.
 /// </summary>
 internal sealed record OrderStage(
     SaleOnSite Sale,
@@ -23,7 +22,6 @@ internal sealed record OrderStage(
     public const int PoorFirst = 900_000_000;
 
     private const long UnitsAmple = 100_000_000;
-    private const int UsersOfPlatform = 8;
     private const string Password = "correct horse battery staple 1";
 
     /// <summary>Sets it all up through the API.</summary>
@@ -49,7 +47,13 @@ internal sealed record OrderStage(
             ],
             OfMerchant: false);
         var users = new List<PlatformUser>();
-        for (var i = 0; i < UsersOfPlatform; i++)
+        foreach (var merchant in (string[])[first.MerchantId, second.MerchantId])
+        {
+            await api.LiftLimitsAsync(merchant, cancel); // The limits of a new merchant are not what is measured.
+        }
+
+        session.Tell($"signing up {plan.PlatformUsers} users");
+        for (var i = 0; i < plan.PlatformUsers; i++)
         {
             var (id, token) = await api.LogInNewUserAsync($"load-{session.RunId}-{i}@example.com", Password, cancel);
             users.Add(new PlatformUser(id, token));

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using static Floodgate.Load.Reports.Units;
 
 namespace Floodgate.Load.Reports;
@@ -56,6 +57,7 @@ internal sealed record Picture(string Title, string XName, FigureUnit Unit, IRea
     public bool Scatter { get; init; }
 
     /// <summary>As a chart of the page.</summary>
+    [JsonIgnore]
     public Chart Chart => new(
         Title,
         XName,

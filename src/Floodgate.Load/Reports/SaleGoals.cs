@@ -15,6 +15,9 @@ internal static class SaleGoals
         false,
         r => r.Designs.Count > 0 ? r.Designs.Min(design => design.Ratio) : null);
 
+    private static readonly Goal Overtaken = new(
+        "--expect-overtaken", "buyers who were overtaken at most", true, r => r.Of(FigureNames.Overtaken));
+
     private static readonly Goal NoOpRatio = new(
         "--expect-ratio", "share of the no-op rate at least, 0 to 1", false, r => r.NoOpRatio);
 
@@ -57,6 +60,7 @@ internal static class SaleGoals
     [
         Rate("--expect-rate", "joins per second at least", FigureNames.JoinsPerSecond),
         NoOpRatio,
+        Overtaken,
         Latency("--expect-p99-ms", "99th percentile of the latency of joins", r => r.Load?.Latency.P99Micros),
         new(
             "--expect-push-seconds",
@@ -86,7 +90,7 @@ internal static class SaleGoals
     public static IReadOnlyList<Goal> OfRush { get; } =
     [
         new("--expect-sold", "seats sold at least", false, r => r.Of(FigureNames.Sold)),
-        new("--expect-overtaken", "buyers who were overtaken at most", true, r => r.Of(FigureNames.Overtaken)),
+        Overtaken,
         new("--expect-seconds", "seconds from the opening to the end at most", true, r => r.Of(
             FigureNames.RushSeconds)),
         Latency("--expect-p99-ms", "99th percentile of latency over all requests", r => r.Load?.Latency.P99Micros),

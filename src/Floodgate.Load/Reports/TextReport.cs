@@ -67,7 +67,8 @@ internal static class TextReport
         Line(text, "");
         Line(text, load.RatePerSecond is { } rate
             ? $"Load: open loop, {Count(rate)}/s, {Seconds(load.Seconds)}, at most {load.Connections} connections"
-            : $"Load: closed loop, {load.Connections} connections, {Seconds(load.Seconds)}");
+            : $"Load: {load.Loop}{(load.Loop == "closed" ? " loop" : "")}, {load.Connections} connections, "
+                + Seconds(load.Seconds));
         Row(text, "offered", $"{Count(load.Offered)}   dropped before sending: {Count(load.Dropped)}");
         Row(text, "accepted", $"{Count(load.Accepted)}   {Count(load.AcceptedPerSecond)}/s");
         Row(text, "refused", $"{Count(load.Refused)}   errors: {Count(load.Errors)}");

@@ -37,6 +37,14 @@ internal sealed class SaleApi(ApiClient client)
             ServerJson.Default.WireMerchant,
             cancel);
 
+    /// <summary>Lets a merchant ask for as much as it likes.</summary>
+    public async Task LiftLimitsAsync(string merchantId, CancellationToken cancel)
+    {
+        using var content = new StringContent(
+            "{\"tier\":\"unlimited\"}", System.Text.Encoding.UTF8, "application/json");
+        (await client.SendAsync(HttpMethod.Put, $"/v1/merchants/{merchantId}/tier", content, cancel)).Dispose();
+    }
+
     /// <summary>Puts money into the wallet of a customer of the merchant, through the gateway.</summary>
     public Task<WireNothing> TopUpAsync(
         string merchantKey, string userId, long amountMinor, string idempotencyKey, CancellationToken cancel) =>

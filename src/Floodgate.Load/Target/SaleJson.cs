@@ -57,7 +57,7 @@ internal sealed record WireTicket(
 
 /// <summary>How the waiting room of a sale is set.</summary>
 internal sealed record WireWaitingRoom(
-    bool Enabled, bool Paused, int ActiveMax, int PassSeconds, double RatePerSecondMin, double RatePerSecondMax);
+    bool Enabled, bool Paused, int ActiveMax, int PassSeconds, int RatePerSecondMin, int RatePerSecondMax);
 
 /// <summary>Who was signed up.</summary>
 internal sealed record WireUser(Guid UserId);

@@ -45,7 +45,11 @@ internal sealed record ProductSpec(long Units, SeatBlock? Seats = null)
 /// <param name="OpensInSeconds">When it opens; 0 = it is open.</param>
 /// <param name="OfMerchant">False for a sale of the platform, with products of several merchants.</param>
 internal sealed record SaleSpec(
-    IReadOnlyList<ProductSpec> Products, double OpensInSeconds = 0, bool OfMerchant = true);
+    IReadOnlyList<ProductSpec> Products, double OpensInSeconds = 0, bool OfMerchant = true)
+{
+    /// <summary>Tells several sales of one run apart; empty for the only one.</summary>
+    public string Name { get; init; } = "";
+}
 
 /// <summary>A sale as it was set up; products in the order of the plan.</summary>
 internal sealed record SaleOnSite(Guid Id, DateTimeOffset OpensAt, IReadOnlyList<Guid> Products);
@@ -63,15 +67,16 @@ internal sealed class SaleSetup(Session session)
         session.Tell($"setting up a sale with {spec.Products.Count} products");
         var now = session.Time.GetUtcNow();
         var opens = spec.OpensInSeconds > 0 ? now.AddSeconds(spec.OpensInSeconds) : now.AddMinutes(-1);
-        var body = new NewSaleBody($"Load {session.RunId}", Traffic.Workload.Currency, opens, now + Length);
-        var sale = await api.CreateSaleAsync(body, spec.OfMerchant, $"{session.RunId}-sale", cancel);
+        var name = $"Load {session.RunId} {spec.Name}".TrimEnd();
+        var body = new NewSaleBody(name, Traffic.Workload.Currency, opens, now + Length);
+        var sale = await api.CreateSaleAsync(body, spec.OfMerchant, $"{session.RunId}-sale{spec.Name}", cancel);
         var ids = new Guid[spec.Products.Count];
         await Parallel.ForAsync(
             0,
             ids.Length,
             new ParallelOptions { MaxDegreeOfParallelism = CreatesAtOnce, CancellationToken = cancel },
             async (i, stop) => ids[i] = (await api.CreateProductAsync(
-                Body(sale.Id, spec.Products[i], i), $"{session.RunId}-product-{i}", stop)).Id);
+                Body(sale.Id, spec.Products[i], i), $"{session.RunId}-product{spec.Name}-{i}", stop)).Id);
         return new SaleOnSite(sale.Id, opens, ids);
     }
 

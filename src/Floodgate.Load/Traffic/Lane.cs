@@ -35,9 +35,11 @@ internal sealed class Lane(HttpConnection connection, ITraffic traffic, TimeProv
     /// Offers one request and notes its outcome; false when the connection failed. Its latency counts from
     /// <paramref name="scheduled"/>. Errors have no latency: how fast something broke is not how fast it works.
     /// </summary>
-    public async ValueTask<bool> CarryAsync(long scheduled)
+    public ValueTask<bool> CarryAsync(long scheduled) => CarryAsync(scheduled, traffic.Take());
+
+    /// <summary>The same for a request whose number is known.</summary>
+    public async ValueTask<bool> CarryAsync(long scheduled, int number)
     {
-        var number = traffic.Take();
         var length = traffic.Write(number, request);
         PacingError.Record(Micros(scheduled));
         try

@@ -14,6 +14,19 @@ public sealed class When_the_load_tool_meets_the_server(PostgreSqlServer postgre
 
     private static readonly string[] Drain = ["drain", "--count", "500", "--latency-ms", "100"];
 
+    private static readonly string[][] Sale =
+    [
+        ["hold", "--buyers", "300", "--units", "20", "--repeat", "2"],
+        ["hold", "--buyers", "20", "--seats", "10x10", "--best-available", "2", "--until-sold-out"],
+        ["order", "--rate", "100", "--seconds", "3", "--mixed", "--expect-success", "1"],
+        ["order", "--closed", "--count", "300", "--method", "wallet", "--wallets", "20", "--expect-success", "1"],
+        ["browse", "--seconds", "1", "--products", "60", "--limit", "60"],
+        ["queue", "--count", "500", "--warm-up", "50", "--streams", "50", "--stream-seconds", "6",
+            "--expect-overtaken", "0"],
+        ["rush", "--buyers", "300", "--seats", "5x10", "--early-seconds", "1", "--spike-seconds", "1", "--tail-seconds",
+            "2", "--expect-sold", "50", "--expect-overtaken", "0"],
+    ];
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -25,12 +38,14 @@ public sealed class When_the_load_tool_meets_the_server(PostgreSqlServer postgre
             ["FLOODGATE__PROVIDERS__SIMULATED__LATENCYMS"] = "20",
         };
         await using var server = await FloodgateProcess.StartAsync(environment, "up", "--demo");
-        foreach (var run in new[] { Accept, Drain, ["audit"] })
+        foreach (var (run, number) in new[] { Accept, Drain }.Concat(Sale).Append(["audit"]).Select((r, i) => (r, i)))
         {
             using var output = new StringWriter();
             using var progress = new StringWriter();
-            var around = new Surroundings(TimeProvider.System, output, TextWriter.Synchronized(progress), "drill001");
-            var code = await CommandLine.RunAsync([.. run, "--url", server.Url.OriginalString], around);
+            var around = new Surroundings(
+                TimeProvider.System, output, TextWriter.Synchronized(progress), $"drill{number:D3}");
+            string[] quick = run[0] is "hold" or "order" or "queue" or "rush" ? ["--no-op-yardstick", "false"] : [];
+            var code = await CommandLine.RunAsync([.. run, .. quick, "--url", server.Url.OriginalString], around);
             Assert.True(code == 0, $"{run[0]} ended with {code}\n{output}\n{progress}");
         }
     }

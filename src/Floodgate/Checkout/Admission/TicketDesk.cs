@@ -14,6 +14,7 @@ internal sealed class TicketDesk(
     private const int PollMsMin = 1_000;
     private const int PollMsForEachAhead = 10;
     private const int PollMsInside = 5_000;
+    private const int PollsPerSecondAtOpening = 5_000;
 
     /// <summary>The live ticket of a buyer in a room; null without one.</summary>
     public async ValueTask<TicketAnswer?> FindAsync(Room room, string buyer)
@@ -101,11 +102,19 @@ internal sealed class TicketDesk(
             return null;
         }
 
+        var share = (view.Ticket.Id.GetHashCode() & 0xFF) / 1_024.0;
         var untilOpenMs = view.Terms.OpensMs - UtcInstant.Now(time).Ms;
+        if (view.Waiting is { } waiting && untilOpenMs < settings.PollMsMax)
+        {
+            // All want to know their place once it is drawn. They come one after the other, or they would come at once.
+            var spreadMs = Math.Min(waiting * 1_000L / PollsPerSecondAtOpening, settings.PollMsMax);
+            return (int)Math.Max(PollMsMin, untilOpenMs + (spreadMs * 4 * share));
+        }
+
         var ms = view.Ticket.State == TicketState.Active ? PollMsInside
             : view.Position > 0 ? PollMsMin + ((view.Position - 1L) * PollMsForEachAhead)
-            : untilOpenMs / 2;
+            : untilOpenMs;
         ms = Math.Clamp(ms, PollMsMin, settings.PollMsMax);
-        return (int)(ms + (ms * (view.Ticket.Id.GetHashCode() & 0xFF) / 1_024));
+        return (int)(ms + (ms * share));
     }
 }
