@@ -31,7 +31,7 @@ internal static class ReferencePages
         "provider", "settings", "migrate",
     ];
 
-    private static readonly string[] LoadCommands = ["accept", "drain", "hold", "order", "browse", "audit"];
+    private static readonly string[] LoadCommands = ["accept", "drain", "hold", "order", "browse", "settle", "audit"];
 
     /// <summary>Every page by its name, and how it is made.</summary>
     public static IReadOnlyDictionary<string, Func<Task<string>>> All { get; } =
