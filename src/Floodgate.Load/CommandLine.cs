@@ -9,6 +9,7 @@ using Floodgate.Load.Hold;
 using Floodgate.Load.Order;
 using Floodgate.Load.Queue;
 using Floodgate.Load.Rush;
+using Floodgate.Load.Settle;
 
 namespace Floodgate.Load;
 
@@ -37,6 +38,7 @@ internal static class CommandLine
             BrowseCommand.Build(around),
             QueueCommand.Build(around),
             RushCommand.Build(around),
+            SettleCommand.Build(around),
             AuditCommand.Build(around),
         };
         var root = new Command("./floodgate") { help, load };

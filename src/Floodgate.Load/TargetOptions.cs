@@ -106,7 +106,7 @@ internal sealed class TargetOptions
         // Reports are mailed around, so they never show a key.
         var words = parsed.Tokens.Select((token, i) =>
             i > 0 && parsed.Tokens[i - 1].Value is var option && (option == key.Name || option == adminKey.Name
-                || option == "--yardstick-postgres")
+                || option is "--yardstick-postgres" or "--database")
                 ? "***"
                 : token.Value);
         return $"./floodgate {string.Join(' ', words)}"; // The first of them is load.

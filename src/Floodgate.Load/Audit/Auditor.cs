@@ -112,7 +112,8 @@ internal static class Auditor
         };
     }
 
-    private static AuditCheck Server(WireInvariants invariants)
+    /// <summary>What the server says of itself, as a check.</summary>
+    internal static AuditCheck Server(WireInvariants invariants)
     {
         var broken = invariants.Checks.Where(check => !check.Holds).ToList();
         return new AuditCheck(

@@ -56,6 +56,9 @@ internal sealed record Picture(string Title, string XName, FigureUnit Unit, IRea
     /// <summary>Points only, with no line between them.</summary>
     public bool Scatter { get; init; }
 
+    /// <summary>Few points over decades, of which each is marked: equal factors both ways.</summary>
+    public bool IsCurve { get; init; }
+
     /// <summary>As a chart of the page.</summary>
     [JsonIgnore]
     public Chart Chart => new(
@@ -65,8 +68,11 @@ internal sealed record Picture(string Title, string XName, FigureUnit Unit, IRea
             Lines.Count > 1 ? line.Name : "", i % 4, [.. line.Points.Select(point => (point.X, point.Y))]))])
     {
         Scatter = Scatter,
+        LogX = IsCurve,
+        LogY = IsCurve,
+        Dots = IsCurve,
         YText = value => new Figure("", "", value, Unit).Text,
-        XText = Scatter ? Count : Number,
+        XText = Scatter || IsCurve ? Count : Number,
     };
 }
 

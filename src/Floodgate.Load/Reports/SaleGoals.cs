@@ -97,6 +97,17 @@ internal static class SaleGoals
         Errors,
     ];
 
+    /// <summary>Goals of <c>settle</c>.</summary>
+    public static IReadOnlyList<Goal> OfSettle { get; } =
+    [
+        new("--expect-seconds", "from the request to the settled day at most, in seconds", true, r =>
+            r.Of(FigureNames.SettleSeconds)),
+        new("--expect-raw-ratio", "at most so many times as long as one raw insert .. select", true, r =>
+            r.Of(FigureNames.SettleToRaw)),
+        new("--expect-bulk-seconds", "bulk insert of 100,000 rows at most, in seconds", true, r =>
+            r.Of(FigureNames.BulkSeconds)),
+    ];
+
     private static Goal Rate(string option, string meaning, string figure) =>
         new(option, meaning, false, r => r.Of(figure));
 
@@ -122,4 +133,7 @@ internal static class FigureNames
     public const string Sold = "sold";
     public const string Overtaken = "buyers overtaken";
     public const string RushSeconds = "from the opening to the end";
+    public const string SettleSeconds = "from the request to the settled day";
+    public const string SettleToRaw = "settled day to raw insert .. select";
+    public const string BulkSeconds = "bulk insert of 100,000 rows";
 }

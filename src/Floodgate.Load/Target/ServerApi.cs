@@ -33,10 +33,14 @@ internal sealed class ServerApi : IDisposable
         this.address = address;
         client = new ApiClient(address);
         Sales = new SaleApi(client);
+        Settlements = new Settle.SettleApi(client);
     }
 
     /// <summary>The part about sales, orders and the waiting room.</summary>
     public SaleApi Sales { get; }
+
+    /// <summary>The part about settlements, payouts and policies.</summary>
+    public Settle.SettleApi Settlements { get; }
 
     private string StatementPath => address.ProviderUrl is { } provider
         ? new Uri(provider, "/statement").ToString()
