@@ -1,5 +1,6 @@
 using Floodgate.Payment.Charges;
 using Floodgate.Settlement.Batches;
+using Floodgate.Storage.Database;
 using Floodgate.Tests.Fixtures;
 using Floodgate.Tests.Payment;
 using Floodgate.Vocabulary;
@@ -157,6 +158,31 @@ public sealed class When_days_are_settled(PostgreSqlServer postgreSql)
             Assert.Equal((seed, Text(expected)), (seed, Text(actual)));
             Assert.Empty(await stage.BrokenAsync());
         }
+    }
+
+    // Method: a replica that has the schema and nothing else, as one that is far behind.
+    [Fact]
+    public async Task A_replica_that_is_behind_hides_nothing()
+    {
+        var replica = await postgreSql.CreateDatabaseAsync();
+        await using (var empty = Database.Open(new(replica, "")))
+        {
+            await empty.MigrateAsync(Roles.Migrations, CancellationToken.None);
+        }
+
+        await using var stage = await SettlementStage.StartAsync(
+            Stored.InPostgreSql, postgreSql, s => s with { ReplicaConnectionString = replica });
+        await using var reads = new BatchReads(stage.Database, stage.Settings);
+        await stage.WriteAsync([.. Enumerable.Range(1, 8).Select(n => stage.Capture("m", n * 100))]);
+        var book = new SettlementBook(stage.Database, reads, stage.Journal, stage.Log, (stage.Settings, stage.Clock));
+        var asked = await book.RunAsync(SettlementStage.Today.AddDays(-1), null, CancellationToken.None);
+
+        Assert.Equal((8, 3, 1), (asked.Run!.Lines, asked.Run.Ranges, asked.Run.Payouts));
+        var payout = Assert.Single(await stage.PayoutsAsync("m"));
+        var statement = await new PayoutBook(stage.Database, reads).FindStatementAsync(
+            payout.Id, "m", CancellationToken.None);
+        var lines = await statement!.PageAsync(PayoutBook.Statement.First, 100);
+        Assert.Equal((8, payout.Amount), (lines.Count, lines.Sum(l => l.Net)));
     }
 
     private static readonly string[] Merchants = ["m0", "m1", "m2", "m3"];
