@@ -31,14 +31,8 @@ public sealed record Replay(string Payments, string Journal)
 /// <summary>What stories are about.</summary>
 public readonly record struct StorySubject(Guid OrderId, Guid PaymentId);
 
-/// <summary>
-/// What one stage tells of an order. Stages that come later in the flow register theirs as services of this type, and
-/// their lines take their place in the order of time.
-/// </summary>
-public sealed record StoryTeller(Func<Tx, StorySubject, ValueTask<IReadOnlyList<StoryLine>>> TellAsync);
-
 /// <summary>Tells an order's whole story from every table that knows of it, in the order of time. Reads only.</summary>
-public sealed class StoryBook(Database database, IEnumerable<StoryTeller> tellers)
+public sealed class StoryBook(Database database)
 {
     /// <summary>The story, or null when there is no such order.</summary>
     public ValueTask<IReadOnlyList<StoryLine>?> TellAsync(Guid order, CancellationToken cancel) =>
@@ -51,11 +45,6 @@ public sealed class StoryBook(Database database, IEnumerable<StoryTeller> teller
                 }
 
                 var lines = await StorySql.TellAsync(tx, subject);
-                foreach (var teller in tellers)
-                {
-                    lines.AddRange(await teller.TellAsync(tx, subject));
-                }
-
                 // At one moment in the order of the flow, in which they were gathered: the sort is stable.
                 return (IReadOnlyList<StoryLine>?)[.. lines.OrderBy(line => line.At)];
             },

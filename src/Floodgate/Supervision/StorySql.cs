@@ -92,6 +92,26 @@ internal static class StorySql
             from {rows} join sale_order o on o.id = rows.order_id
             """,
             Ids),
+        new(
+            """
+            select l.at_ms, 'settlement', case when l.is_refund = 1 then 'REFUND ' else 'CAPTURE ' end || l.amount || ' '
+                || a.currency || ' of ' || a.merchant_id || ', class ' || l.class
+                || coalesce(', fee ' || s.fee, ', not settled yet')
+            from {rows} join settlement_line l on l.payment_id = rows.payment_id
+            join settlement_account a on a.id = l.account_id
+            left join settled_line s on s.day = l.day and s.account_id = l.account_id and s.event_id = l.event_id
+                and s.line = l.line
+            order by l.event_id, l.line
+            """,
+            Ids),
+        new(
+            """
+            select distinct p.created_ms, 'payout', p.amount || ' ' || p.currency || ' to ' || p.merchant_id || ' for '
+                || p.captures || ' captures and ' || p.refunds || ' refunds of the day'
+            from {rows} join settlement_line l on l.payment_id = rows.payment_id
+            join payout p on p.account_id = l.account_id and p.day = l.day
+            """,
+            Ids),
     ];
 
     public static async ValueTask<StorySubject?> FindAsync(Tx tx, Guid order)

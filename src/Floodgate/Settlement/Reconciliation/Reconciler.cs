@@ -5,6 +5,7 @@ using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Charges;
 using Floodgate.Payment.Ledger;
 using Floodgate.Payment.Results;
+using Floodgate.Settlement.Batches;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Vocabulary;
@@ -279,6 +280,7 @@ public sealed class Reconciler(Database database, ReconcilerBooks books, Reconci
                     .. await books.Payments.CheckAsync(tx),
                     .. await OrderChecks.CheckAsync(tx),
                     .. await ResultChecks.CheckAsync(tx),
+                    .. await SettlementChecks.CheckAsync(tx),
                 ];
                 return
                 [
