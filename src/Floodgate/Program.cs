@@ -50,8 +50,8 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
 
         Settings come from floodgate.json, the environment (FLOODGATE__SERVER__URLS) and the command line
         (--Server:Urls=...), the last one wins.
-        Exit codes: 0 done, 1 books do not agree, 64 wrong command line, 69 something needed is unavailable, 78 wrong
-        settings.
+        Exit codes: 0 done, 1 books do not agree, 64 wrong command line, 69 something needed is unavailable,
+        78 wrong settings.
         """;
 
     private const int KeysPageMax = 1_000;
