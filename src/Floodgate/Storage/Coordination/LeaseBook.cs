@@ -12,7 +12,7 @@ public sealed record Lease(string Name, string Owner, long Token, long UntilMs);
 /// <summary>
 /// Leases as rows of the database. Their times are those of the nodes' clocks, so another owner is let in only
 /// <see cref="SkewMsMax"/> after the end, and whatever writes under a lease asks <see cref="HoldsAsync"/> in the same
-/// transaction: an owner that was asleep past its end then changes nothing (ADR 0026).
+/// transaction: an owner that was asleep past its end then changes nothing (ADR 0025).
 /// </summary>
 public sealed class LeaseBook(Database.Database database, TimeProvider time)
 {
