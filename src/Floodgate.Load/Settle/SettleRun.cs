@@ -27,20 +27,36 @@ internal sealed class SettleRun(Session session, SettlePlan plan)
     /// <summary>Runs the plan and reports, goals not yet judged.</summary>
     public async Task<RunReport> RunAsync(RunReport blank, CancellationToken cancel)
     {
-        using var database = Open();
-        var first = FirstDay(database);
+        var database = await AsideAsync(Open);
+        try
+        {
+            return await RunAsync(database, blank, cancel);
+        }
+        finally
+        {
+            await Task.Run(database.Dispose, CancellationToken.None);
+        }
+    }
+
+    private async Task<RunReport> RunAsync(IBulkDatabase database, RunReport blank, CancellationToken cancel)
+    {
+        var first = await AsideAsync(() => FirstDay(database));
         await CreatePoliciesAsync(database, first, cancel);
         var seed = new SettleSeed(database, market, plan.IsLinesOnly);
         var yardsticks = new SettleYardsticks(database, session);
         var book = new ExpectedBook(market);
-        seed.OpenAccounts();
+        await Task.Run(seed.OpenAccounts, cancel);
         for (var i = 0; i < plan.Sizes.Count; i++)
         {
             await SettleAsync(new(database, seed, yardsticks), book, (first + i, plan.Sizes[i]), cancel);
         }
 
-        var insert = plan.LadderLines > 0 ? yardsticks.Insert(market, first) : ((double, double)?)null;
-        var ladder = plan.LadderLines > 0 ? yardsticks.Ladder(market, first, plan.LadderLines) : [];
+        var insert = plan.LadderLines > 0
+            ? await AsideAsync(() => yardsticks.Insert(market, first))
+            : ((double, double)?)null;
+        var ladder = plan.LadderLines > 0
+            ? await AsideAsync(() => yardsticks.Ladder(market, first, plan.LadderLines))
+            : [];
         var last = days[^1];
         return blank with
         {
@@ -52,6 +68,12 @@ internal sealed class SettleRun(Session session, SettlePlan plan)
             Notes = Notes(),
         };
     }
+
+    /// <summary>
+    /// Runs what blocks on the pool. Answers of the server are read, and what awaits them goes on, on the thread that
+    /// sees data arrive (see Program.cs): a driver that blocked it would wait for itself.
+    /// </summary>
+    private static Task<T> AsideAsync<T>(Func<T> work) => Task.Run(work);
 
     private IBulkDatabase Open() => plan.Database.Contains('=') && !File.Exists(plan.Database)
         ? PostgreSqlBulk.Open(plan.Database, session.RunId)
@@ -80,9 +102,9 @@ internal sealed class SettleRun(Session session, SettlePlan plan)
                 new(market.Classes[lineClass], currency, terms.BasisPoints, terms.Fixed, terms.Min, terms.Max,
                     terms.Tiers, Text(first)),
                 cancel);
-            var found = database.Query(
+            var found = await AsideAsync(() => database.Query(
                 $"select basis_points from commission_policy where id = {database.Literal(policy.Id)}",
-                row => row.Long(0));
+                row => row.Long(0)));
             if (found.Count == 0)
             {
                 throw new CannotRunException(
@@ -95,10 +117,13 @@ internal sealed class SettleRun(Session session, SettlePlan plan)
     {
         var (day, lines) = of;
         var start = session.Time.GetTimestamp();
-        bench.Seed.Write(day, lines, written => session.Tell($"{Text(day)}: {written:#,0} of {lines:#,0} lines written"));
+        await Task.Run(
+            () => bench.Seed.Write(
+                day, lines, written => session.Tell($"{Text(day)}: {written:#,0} of {lines:#,0} lines written")),
+            cancel);
         var wrote = session.Time.GetElapsedTime(start).TotalSeconds;
-        var planned = bench.Database.Query(
-            $"select cast(sum(lines) as bigint) from settlement_day_total where day = {day}", row => row.Long(0))[0];
+        var planned = await AsideAsync(() => bench.Database.Query(
+            $"select cast(sum(lines) as bigint) from settlement_day_total where day = {day}", row => row.Long(0))[0]);
         session.Tell($"{Text(day)}: settling {planned:#,0} lines");
         var (took, use) = await new UseMeter(session).WhileAsync(() => UntilSettledAsync(day, cancel), cancel);
         var run = await api.FindAsync(Text(day), cancel);
@@ -112,7 +137,7 @@ internal sealed class SettleRun(Session session, SettlePlan plan)
         PayoutChecks.Look(market, expected, listed, payouts);
         await CompareStatementAsync(expected, lines, listed, cancel);
         await RepeatAsync(day, run, listed, cancel);
-        days.Add(new(lines, wrote, took, bench.Yardsticks.Raw(day), use));
+        days.Add(new(lines, wrote, took, await AsideAsync(() => bench.Yardsticks.Raw(day)), use));
     }
 
     /// <summary>Seconds from the request to the end of the run.</summary>

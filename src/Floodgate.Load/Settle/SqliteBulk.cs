@@ -32,10 +32,13 @@ internal sealed class SqliteBulk : IBulkDatabase
         raw.sqlite3_busy_timeout(handle, BusyTimeoutMs);
         Run($"""
             pragma synchronous = full; pragma cache_size = -65536; pragma temp_store = memory;
-            attach '{scratchFile.Replace("'", "''")}' as {Scratch};
-            pragma {Scratch}.journal_mode = wal; pragma {Scratch}.synchronous = full;
-            pragma {Scratch}.cache_size = -65536; pragma wal_autocheckpoint = 4000
+            pragma wal_autocheckpoint = 4000; attach '{scratchFile.Replace("'", "''")}' as {Scratch};
+            pragma {Scratch}.synchronous = full; pragma {Scratch}.cache_size = -65536
             """);
+        if (isFirst)
+        {
+            Run($"pragma {Scratch}.journal_mode = wal"); // The file keeps it.
+        }
     }
 
     /// <inheritdoc/>
