@@ -7,11 +7,8 @@ using Floodgate.Access.Identity;
 using Floodgate.Checkout.Catalog;
 using Floodgate.Checkout.Catalog.Imports;
 using Floodgate.Payment.Charges.Providers.Http;
-using Floodgate.Settlement.Batches;
-using Floodgate.Settlement.Reconciliation;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
-using Floodgate.Supervision;
 using Floodgate.Vocabulary;
 
 namespace Floodgate;
@@ -145,27 +142,6 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
         Description = "The file, JSON or CSV in UTF-8; - for the input.",
     };
 
-    private readonly Option<string> date = new("--date")
-    {
-        Description = "The day, such as 2026-11-25, in the zone of Settlement:Zone.", HelpName = "DAY", Required = true,
-    };
-
-    private readonly Option<string> utcDate = new("--date")
-    {
-        Description = "The day, in UTC: YYYY-MM-DD.", HelpName = "DATE", Required = true,
-    };
-
-    private readonly Option<Guid?> auditOrder = new("--order")
-    {
-        Description = "The order whose story is told.", HelpName = "ID",
-    };
-
-    private readonly Option<Guid?> auditReplay = new("--replay")
-    {
-        Description = "The sale whose totals are rebuilt and compared; it ends with 1 when they differ.",
-        HelpName = "SALEID",
-    };
-
     private readonly Argument<string> name = new("NAME") { Description = "The merchant's name." };
     private readonly Argument<string> merchantId = new("ID") { Description = "The merchant's id." };
     private readonly Argument<Guid> keyId = new("KEYID") { Description = "The key's id, as merchant keys shows it." };
@@ -205,6 +181,7 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
 
     private Command Commands(SettingsLayer flags)
     {
+        var books = new BookCommands(error, parsed => Load(flags, parsed, null), ReportTo);
         Command[] commands =
         [
             Of("up", "Everything in one process.", [demo, urls], parsed => ServeAsync(Load(flags, parsed, "all"))),
@@ -235,15 +212,11 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
                 Of("import", ImportDescription, [catalogue, importMerchant, dryRun],
                     parsed => ImportCatalogueAsync(Load(flags, parsed, null), parsed)),
             },
-            Of("settle", "Settle a day, and every earlier one that is open; a settled day stays as it is.", [date],
-                parsed => SettleAsync(Load(flags, parsed, null), parsed)),
+            books.Settle,
             Of("provider", "A stand-alone payment provider simulator (http://127.0.0.1:8090) with fault knobs.",
                 [urls, journal], parsed => RunProviderAsync(flags, parsed)),
-            Of("reconcile", "Compare a day's payments, ledger, orders and statements; it ends with 1 on findings.",
-                [utcDate], parsed => ReconcileAsync(Load(flags, parsed, null), parsed)),
-            Of("audit", "One order's whole story from the database, or a sale's totals rebuilt from the journal. (What "
-                + "a load run did is checked by './floodgate load audit'.)",
-                [auditOrder, auditReplay], parsed => AuditAsync(Load(flags, parsed, null), parsed)),
+            books.Reconcile,
+            books.Audit,
             Of("settings", "Every setting with its value in force, where it comes from and what is allowed.",
                 [role, demo, urls], parsed => Print(Load(flags, parsed, parsed.GetValue(role)), parsed)),
             Of("migrate", "Bring the database schema up to date, and end.", [],
@@ -259,7 +232,7 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
         return root;
     }
 
-    private static Command Of(string name, string description, Symbol[] takes, Func<ParseResult, Task<int>> run)
+    internal static Command Of(string name, string description, Symbol[] takes, Func<ParseResult, Task<int>> run)
     {
         var command = new Command(name, description);
         foreach (var symbol in takes)
@@ -488,48 +461,6 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
         return 0;
     }
 
-    private async Task<int> SettleAsync(Settings settings, ParseResult parsed)
-    {
-        if (!BatchesModule.TryParseDay(parsed.GetRequiredValue(date), out var day))
-        {
-            return await RefuseUsageAsync("--date must be a day such as 2026-11-25.");
-        }
-
-        using var stop = new CancellationTokenSource();
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
-        await using var database = await OpenAsync(settings);
-        var log = new EmbeddedLog(database, settings.Log, TimeProvider.System);
-        await log.CreateTopicsAsync(Roles.Topics, stop.Token);
-        var book = SettlementBook.Over(database, log, settings.Settlement, TimeProvider.System);
-        Asked asked;
-        try
-        {
-            asked = await book.RunAsync(day, told => error.WriteLine(BatchesModule.TextOf(told)), stop.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            await error.WriteLineAsync("Stopped; the same command goes on from here.");
-            return ExitCode.TryAgain;
-        }
-
-        if (asked.Run is not { } run)
-        {
-            await error.WriteLineAsync(BatchesModule.TextOf(day, asked));
-            return asked.Outcome == SettlementOutcome.InFuture ? ExitCode.Usage : ExitCode.TryAgain;
-        }
-
-        ReportTo(parsed).Write(
-            BatchesModule.TextOf(run), json => BatchesModule.WriteFields(json, run));
-        return 0;
-
-        void Stop(PosixSignalContext signal)
-        {
-            signal.Cancel = true;
-            stop.Cancel();
-        }
-    }
-
     private Task<int> Print(Settings settings, ParseResult parsed)
     {
         ReportTo(parsed).Write(settings.Effective);
@@ -553,53 +484,9 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
         }
     }
 
-    private async Task<int> ReconcileAsync(Settings settings, ParseResult parsed)
-    {
-        if (!DateOnly.TryParseExact(parsed.GetRequiredValue(utcDate), "yyyy-MM-dd", out var day))
-        {
-            return await RefuseUsageAsync("--date must be a day such as 2030-01-31.");
-        }
-
-        // Put together and not started: it works beside servers that run, and as one that does not.
-        await using var app = Server.Build(settings, TimeProvider.System, Stream.Null);
-        await app.Services.GetRequiredService<Database>().MigrateAsync(Roles.Migrations, CancellationToken.None);
-        await LogModule.StartAsync(app.Services, CancellationToken.None);
-        var (run, findings) = await ReconciliationModule.RunDayAsync(
-            app.Services, day, line => error.WriteLine(line), CancellationToken.None);
-        ReportTo(parsed).Write(run, findings);
-        return run.Findings == 0 ? 0 : ExitCode.Findings;
-    }
-
-    private async Task<int> AuditAsync(Settings settings, ParseResult parsed)
-    {
-        var (order, sale) = (parsed.GetValue(auditOrder), parsed.GetValue(auditReplay));
-        if (order is null == sale is null)
-        {
-            return await RefuseUsageAsync("Give --order ID or --replay SALEID, one of them.");
-        }
-
-        await using var app = Server.Build(settings, TimeProvider.System, Stream.Null);
-        await app.Services.GetRequiredService<Database>().MigrateAsync(Roles.Migrations, CancellationToken.None);
-        var book = app.Services.GetRequiredService<StoryBook>();
-        if (sale is { } saleId)
-        {
-            var replay = await book.ReplayAsync(saleId, CancellationToken.None);
-            ReportTo(parsed).Write(replay);
-            return replay.IsSame ? 0 : ExitCode.Findings;
-        }
-
-        if (await book.TellAsync(order!.Value, CancellationToken.None) is not { } story)
-        {
-            return await RefuseUsageAsync("--order names no order of this database.");
-        }
-
-        ReportTo(parsed).Write(story);
-        return 0;
-    }
-
     private Report ReportTo(ParseResult parsed) => new(output, parsed.GetValue(json));
 
-    private static async Task<Database> OpenAsync(Settings settings)
+    internal static async Task<Database> OpenAsync(Settings settings)
     {
         var database = Roles.OpenDatabase(settings.Database);
         await database.MigrateAsync(Roles.Migrations, CancellationToken.None);

@@ -94,8 +94,8 @@ internal static class StorySql
             Ids),
         new(
             """
-            select l.at_ms, 'settlement', case when l.is_refund = 1 then 'REFUND ' else 'CAPTURE ' end || l.amount || ' '
-                || a.currency || ' of ' || a.merchant_id || ', class ' || l.class
+            select l.at_ms, 'settlement', case when l.is_refund = 1 then 'REFUND ' else 'CAPTURE ' end || l.amount
+                || ' ' || a.currency || ' of ' || a.merchant_id || ', class ' || l.class
                 || coalesce(', fee ' || s.fee, ', not settled yet')
             from {rows} join settlement_line l on l.payment_id = rows.payment_id
             join settlement_account a on a.id = l.account_id

@@ -5,7 +5,7 @@ namespace Floodgate.Settlement.Batches;
 
 /// <summary>When and how days are settled.</summary>
 /// <param name="Zone">The zone whose days are settled (default UTC).</param>
-/// <param name="Schedule">When the day before is settled (default 04:00 in that zone); null: when it is asked for.</param>
+/// <param name="Schedule">When the day before is settled (default 04:00 in that zone); null: when asked.</param>
 /// <param name="CloseDelayMinutes">How long after its end a day stays open (0 to 1,440 min; default 10).</param>
 /// <param name="CommissionBasisPoints">Where no policy is (0 to 10,000 1/100 %; default 500).</param>
 /// <param name="RangeLines">Lines settled in one transaction (1 to 1,000,000; default 20,000).</param>

@@ -96,10 +96,11 @@ public sealed class SettlementBook
     }
 
     /// <summary>
-    /// Settles the day before the one that a moment is in, as soon as it can be closed. Tells how far it is in lines for
-    /// people, and returns the run.
+    /// Settles the day before the one that a moment is in, as soon as it can be closed. Tells how far it is in lines
+    /// for people, and returns the run.
     /// </summary>
-    internal async ValueTask<SettlementRun> RunBeforeAsync(UtcInstant due, Action<string> tell, CancellationToken cancel)
+    internal async ValueTask<SettlementRun> RunBeforeAsync(
+        UtcInstant due, Action<string> tell, CancellationToken cancel)
     {
         var day = days.Of(due).AddDays(-1);
         while (true)

@@ -220,7 +220,7 @@ public sealed class When_a_crowd_reads_the_catalogue(PostgreSqlServer postgreSql
         return stage;
     }
 
-    /// <summary>A catalogue with the door of this node and that of another, whose changes nobody here is told of.</summary>
+    /// <summary>A catalogue with the door of this node and of another, whose changes nobody here is told of.</summary>
     private sealed record Stage(DataPlace Place, FlakyDatabase Database, CatalogBook Here, CatalogBook Elsewhere)
         : IAsyncDisposable
     {
