@@ -108,7 +108,8 @@ internal sealed class SettleRun(Session session, SettlePlan plan)
             if (found.Count == 0)
             {
                 throw new CannotRunException(
-                    $"--database is not the one that the server at {session.Address.Url} uses: it lacks a policy just made.");
+                    $"--database is not the one that the server at {session.Address.Url} uses: "
+                        + "it lacks a policy just made.");
             }
         }
     }
@@ -159,7 +160,8 @@ internal sealed class SettleRun(Session session, SettlePlan plan)
             if (elapsed.TotalSeconds > plan.TimeoutSeconds)
             {
                 throw new CannotRunException(
-                    $"{Text(day)} is {run.Status} after --timeout-seconds {plan.TimeoutSeconds}: look at the server's log.");
+                    $"{Text(day)} is {run.Status} after --timeout-seconds {plan.TimeoutSeconds}: "
+                        + "look at the server's log.");
             }
         }
 
@@ -288,8 +290,8 @@ internal sealed class SettleRun(Session session, SettlePlan plan)
         var notes = new List<string>();
         if (plan.IsLinesOnly)
         {
-            notes.Add("--lines-only: the ledger knows nothing of these lines, so the server's invariants are not judged "
-                + "and will not hold.");
+            notes.Add("--lines-only: the ledger knows nothing of these lines, so the server's invariants are not "
+                + "judged and will not hold.");
         }
 
         if (plan.LadderLines > 0)

@@ -179,7 +179,8 @@ internal sealed class SettleSeed(IBulkDatabase database, SettleMarket market, bo
         return found.Count == market.Merchants
             ? [.. found.Select(account => account.Id)]
             : throw new CannotRunException(
-                $"--database has {found.Count} accounts of this run, not {market.Merchants}: is the run's name used twice?");
+                $"--database has {found.Count} accounts of this run, not {market.Merchants}: "
+                    + "is the run's name used twice?");
     }
 
     private readonly record struct LedgerOf(long Payable, long Refunds);

@@ -22,7 +22,7 @@ internal sealed class SettleYardsticks(IBulkDatabase database, Session session)
     private const string Fee = "amount * 350 / 10000";
     private readonly string scratch = database.Scratch;
 
-    /// <summary>Seconds of one insert from a select of a day's lines into a table with the key of the server's.</summary>
+    /// <summary>Seconds of one insert from a select of a day's lines, into a table with the server's key.</summary>
     public double Raw(long day)
     {
         session.Tell("yardstick: one raw insert .. select of the same rows");
@@ -35,7 +35,7 @@ internal sealed class SettleYardsticks(IBulkDatabase database, Session session)
         return seconds;
     }
 
-    /// <summary>Seconds of writing 100,000 rows by bulk copy; and rows per second of writing one after the other.</summary>
+    /// <summary>Seconds of writing 100,000 rows by bulk copy; rows per second of writing each by itself.</summary>
     public (double BulkSeconds, double EachPerSecond) Insert(SettleMarket market, long day)
     {
         session.Tell($"yardstick: bulk insert of {BulkRows} rows, then {EachRows} rows with a commit each");
@@ -50,7 +50,8 @@ internal sealed class SettleYardsticks(IBulkDatabase database, Session session)
     }
 
     /// <summary>The ladder on so many lines: lines per second of each design.</summary>
-    public IReadOnlyList<(string Design, int Workers, double PerSecond)> Ladder(SettleMarket market, long day, int lines)
+    public IReadOnlyList<(string Design, int Workers, double PerSecond)> Ladder(
+        SettleMarket market, long day, int lines)
     {
         database.Run($"""
             create table {scratch}.line (day bigint not null, account_id bigint not null,
@@ -107,8 +108,8 @@ internal sealed class SettleYardsticks(IBulkDatabase database, Session session)
         while (true)
         {
             var page = connection.Query(
-                $"select day, account_id, event_id, line, amount from {scratch}.line where {Between(after, part.Until)} "
-                    + $"order by day, account_id, event_id, line limit {PageLines}",
+                $"select day, account_id, event_id, line, amount from {scratch}.line "
+                    + $"where {Between(after, part.Until)} order by day, account_id, event_id, line limit {PageLines}",
                 Row.Of);
             if (page.Count == 0)
             {
@@ -181,7 +182,8 @@ internal sealed class SettleYardsticks(IBulkDatabase database, Session session)
         var found = database.Query($"select count(*) from {scratch}.{table}", row => row.Long(0))[0];
         if (found != rows)
         {
-            throw new CannotRunException($"yardstick {table} wrote {found} rows, not {rows}; its figure means nothing.");
+            throw new CannotRunException(
+                $"yardstick {table} wrote {found} rows, not {rows}; its figure means nothing.");
         }
     }
 

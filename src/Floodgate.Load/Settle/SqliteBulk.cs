@@ -161,7 +161,8 @@ internal sealed class SqliteBulk : IBulkDatabase
         if (code != raw.SQLITE_OK)
         {
             throw new CannotRunException(
-                $"--database: {raw.sqlite3_errmsg(handle).utf8_to_string()} (code {code}) in {sql.ReplaceLineEndings(" ")}");
+                $"--database: {raw.sqlite3_errmsg(handle).utf8_to_string()} (code {code}) in "
+                    + sql.ReplaceLineEndings(" "));
         }
     }
 

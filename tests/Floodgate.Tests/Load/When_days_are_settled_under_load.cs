@@ -24,7 +24,9 @@ public sealed class When_days_are_settled_under_load(PostgreSqlServer postgres)
         var database = onPostgreSql ? connection : FileOf(server);
 
         var run = await RunAsync(
-            server, "first001", ["--database", database, "--curve", "500,4000", "--expect-raw-ratio", "0.0001", .. Small]);
+            server,
+            "first001",
+            ["--database", database, "--curve", "500,4000", "--expect-raw-ratio", "0.0001", .. Small]);
 
         Assert.True(run.ExitCode == 3, run.Told); // All but the goal, which nobody meets.
         Assert.Contains("settle --url", run.Told, StringComparison.Ordinal);
@@ -41,7 +43,8 @@ public sealed class When_days_are_settled_under_load(PostgreSqlServer postgres)
         Assert.Equal(2, run.Report.GetProperty("pictures").GetArrayLength());
 
         // Two of the days that it can use are taken now; a third is left: yesterday.
-        var third = await RunAsync(server, "third001", ["--database", database, "--lines", "50", "--lines-only", .. Small]);
+        var third = await RunAsync(
+            server, "third001", ["--database", database, "--lines", "50", "--lines-only", .. Small]);
         Assert.True(third.ExitCode == 0, third.Told);
         Assert.Contains("--lines-only", third.Report.GetProperty("notes")[0].GetString(), StringComparison.Ordinal);
         var fourth = await RunAsync(server, "fourth01", ["--database", database, "--lines", "50", .. Small]);
