@@ -46,8 +46,8 @@ internal sealed class BookCommands(
     /// <summary>Tells of one order, or rebuilds a sale's totals.</summary>
     public Command Audit => Program.Of(
         "audit",
-        "One order's whole story from the database, or a sale's totals rebuilt from the journal. (What a load run did is "
-            + "checked by './floodgate load audit'.)",
+        "One order's whole story from the database, or a sale's totals rebuilt from the journal. (What a load run did "
+            + "is checked by './floodgate load audit'.)",
         [auditOrder, auditReplay],
         AuditAsync);
 

@@ -79,7 +79,8 @@ public sealed class When_everyone_calls_every_route
     internal static string PathOf(Route route)
     {
         var path = route.Pattern.Replace("{id}", $"{Guid.Empty}").Replace("{keyId}", $"{Guid.Empty}")
-            .Replace("{userId}", "u-1").Replace("{ticket}", $"{Guid.Empty}").Replace("{name}", "nothing");
+            .Replace("{userId}", "u-1").Replace("{ticket}", $"{Guid.Empty}").Replace("{name}", "nothing")
+            .Replace("{date}", "2001-01-01");
         Assert.DoesNotContain('{', path);
         return path;
     }
