@@ -38,7 +38,9 @@ public sealed class When_the_load_tool_meets_the_server(PostgreSqlServer postgre
             ["FLOODGATE__PROVIDERS__SIMULATED__LATENCYMS"] = "20",
         };
         await using var server = await FloodgateProcess.StartAsync(environment, "up", "--demo");
-        foreach (var (run, number) in new[] { Accept, Drain }.Concat(Sale).Append(["audit"]).Select((r, i) => (r, i)))
+        // Sales on one of the databases: the rules are the same, and these are the longest runs.
+        var runs = new[] { Accept, Drain }.Concat(onPostgreSql ? [] : Sale).Append(["audit"]);
+        foreach (var (run, number) in runs.Select((run, i) => (run, i)))
         {
             using var output = new StringWriter();
             using var progress = new StringWriter();
