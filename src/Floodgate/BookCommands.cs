@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using Floodgate.Settlement.Batches;
 using Floodgate.Settlement.Reconciliation;
 using Floodgate.Storage.Database;
@@ -10,7 +9,10 @@ namespace Floodgate;
 
 /// <summary>The commands about books: settle a day, reconcile it, tell of an order or a sale.</summary>
 internal sealed class BookCommands(
-    TextWriter error, Func<ParseResult, Settings> load, Func<ParseResult, Report> reportTo)
+    TextWriter error,
+    Func<ParseResult, Settings> load,
+    Func<ParseResult, Report> reportTo,
+    Func<string, Task<int>> refuseUsageAsync)
 {
     private readonly Option<string> date = new("--date")
     {
@@ -55,13 +57,11 @@ internal sealed class BookCommands(
     {
         if (!BatchesModule.TryParseDay(parsed.GetRequiredValue(date), out var day))
         {
-            return await RefuseUsageAsync("--date must be a day such as 2026-11-25.");
+            return await refuseUsageAsync("--date must be a day such as 2026-11-25.");
         }
 
         var settings = load(parsed);
-        using var stop = new CancellationTokenSource();
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using var stop = new StopSignal();
         await using var database = await Program.OpenAsync(settings);
         var log = new EmbeddedLog(database, settings.Log, TimeProvider.System);
         await log.CreateTopicsAsync(Roles.Topics, stop.Token);
@@ -86,19 +86,13 @@ internal sealed class BookCommands(
         reportTo(parsed).Write(
             BatchesModule.TextOf(run), json => BatchesModule.WriteFields(json, run));
         return 0;
-
-        void Stop(PosixSignalContext signal)
-        {
-            signal.Cancel = true;
-            stop.Cancel();
-        }
     }
 
     private async Task<int> ReconcileAsync(ParseResult parsed)
     {
-        if (!DateOnly.TryParseExact(parsed.GetRequiredValue(utcDate), "yyyy-MM-dd", out var day))
+        if (!BatchesModule.TryParseDay(parsed.GetRequiredValue(utcDate), out var day))
         {
-            return await RefuseUsageAsync("--date must be a day such as 2030-01-31.");
+            return await refuseUsageAsync("--date must be a day such as 2030-01-31.");
         }
 
         // Put together and not started: it works beside servers that run, and as one that does not.
@@ -116,7 +110,7 @@ internal sealed class BookCommands(
         var (order, sale) = (parsed.GetValue(auditOrder), parsed.GetValue(auditReplay));
         if (order is null == sale is null)
         {
-            return await RefuseUsageAsync("Give --order ID or --replay SALEID, one of them.");
+            return await refuseUsageAsync("Give --order ID or --replay SALEID, one of them.");
         }
 
         await using var app = Server.Build(load(parsed), TimeProvider.System, Stream.Null);
@@ -131,16 +125,10 @@ internal sealed class BookCommands(
 
         if (await book.TellAsync(order!.Value, CancellationToken.None) is not { } story)
         {
-            return await RefuseUsageAsync("--order names no order of this database.");
+            return await refuseUsageAsync("--order names no order of this database.");
         }
 
         reportTo(parsed).Write(story);
         return 0;
-    }
-
-    private async Task<int> RefuseUsageAsync(string why)
-    {
-        await error.WriteLineAsync(why);
-        return ExitCode.Usage;
     }
 }

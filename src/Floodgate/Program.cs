@@ -1,7 +1,6 @@
 using System.Collections;
 using System.CommandLine;
 using System.CommandLine.Help;
-using System.Runtime.InteropServices;
 using Floodgate.Access;
 using Floodgate.Access.Identity;
 using Floodgate.Checkout.Catalog;
@@ -181,7 +180,7 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
 
     private Command Commands(SettingsLayer flags)
     {
-        var books = new BookCommands(error, parsed => Load(flags, parsed, null), ReportTo);
+        var books = new BookCommands(error, parsed => Load(flags, parsed, null), ReportTo, RefuseUsageAsync);
         Command[] commands =
         [
             Of("up", "Everything in one process.", [demo, urls], parsed => ServeAsync(Load(flags, parsed, "all"))),
@@ -470,18 +469,10 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
     private async Task<int> RunProviderAsync(SettingsLayer flags, ParseResult parsed)
     {
         new SettingsSource([flags]).Complete(); // It has options only, so any setting is refused.
-        using var stop = new CancellationTokenSource();
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using var stop = new StopSignal();
         var options = new ProviderServerOptions { JournalPath = parsed.GetValue(journal) };
         return await ProviderServer.RunAsync(
             parsed.GetValue(urls) is { } url ? options with { Url = url } : options, stop.Token);
-
-        void Stop(PosixSignalContext signal)
-        {
-            signal.Cancel = true;
-            stop.Cancel();
-        }
     }
 
     private Report ReportTo(ParseResult parsed) => new(output, parsed.GetValue(json));

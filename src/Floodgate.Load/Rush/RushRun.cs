@@ -41,7 +41,8 @@ internal sealed class RushRun(Session session, RushPlan plan)
             () => JourneysAsync(traffic, agenda, sale.OpensAt, cancel), cancel);
         var drain = await BacklogWatch.UntilFinalAsync(session, TimeSpan.FromMinutes(5), null, cancel);
         var after = await noOp.MeasureAsync("after", cancel);
-        var audit = await AuditAsync(traffic, sale, cancel);
+        var turns = Turns.Of(traffic);
+        var audit = await AuditAsync(traffic, turns, sale, cancel);
         return blank with
         {
             Load = done.Facts,
@@ -49,7 +50,7 @@ internal sealed class RushRun(Session session, RushPlan plan)
             Drain = drain,
             Refusals = traffic.Codes.All,
             Yardsticks = [.. new[] { before, after }.OfType<Yardstick>()],
-            Figures = Figures(traffic, done.Facts.Seconds - (sale.OpensAt - done.StartedAt).TotalSeconds),
+            Figures = Figures(traffic, turns, done.Facts.Seconds - (sale.OpensAt - done.StartedAt).TotalSeconds),
             Pictures = Pictures(traffic),
             Use = use,
             Audit = audit,
@@ -113,7 +114,8 @@ internal sealed class RushRun(Session session, RushPlan plan)
         }
     }
 
-    private async Task<AuditResult> AuditAsync(RushTraffic traffic, SaleOnSite sale, CancellationToken cancel)
+    private async Task<AuditResult> AuditAsync(
+        RushTraffic traffic, Turns turns, SaleOnSite sale, CancellationToken cancel)
     {
         session.Tell("audit: reading orders, seats and payments");
         var offered = new OfferedOrders(
@@ -123,10 +125,10 @@ internal sealed class RushRun(Session session, RushPlan plan)
         journeys.Look(
             traffic.Ended == plan.Buyers ? null : $"{plan.Buyers - traffic.Ended} are still under way", "the crowd");
         var order = new Findings();
-        var overtaken = Fairness.Overtaken(Late(traffic));
-        order.Look(overtaken == 0 ? null : $"{overtaken} were overtaken", "those who came after the opening");
         order.Look(
-            OfTheLateBeforeTheEarly(traffic) is var wrong and > 0 ? $"{wrong} were let in before somebody of the draw"
+            turns.Overtaken == 0 ? null : $"{turns.Overtaken} were overtaken", "those who came after the opening");
+        order.Look(
+            turns.LateBeforeEarly is var wrong and > 0 ? $"{wrong} were let in before somebody of the draw"
                 : null,
             "those who came after the opening");
         return audit
@@ -135,31 +137,9 @@ internal sealed class RushRun(Session session, RushPlan plan)
             .With(order.Check("the draw comes before the line, and the line keeps its order"));
     }
 
-    // Who gave up has no turn; who waited to the end without one would have come after all others.
-    private static IEnumerable<Wait> Late(RushTraffic traffic) => traffic.All
-        .Where((buyer, number) => traffic.ComesLate(number) && HasOrWantsTurn(buyer))
-        .Select(TurnOf);
-
-    private static IEnumerable<Wait> Early(RushTraffic traffic) => traffic.All
-        .Where((buyer, number) => !traffic.ComesLate(number) && HasOrWantsTurn(buyer))
-        .Select(TurnOf);
-
-    private static bool HasOrWantsTurn(RushBuyer buyer) =>
-        buyer.AnsweredAt > 0 && buyer.End is not (RushEnd.Left or RushEnd.Vanished or RushEnd.Refused);
-
-    private static Wait TurnOf(RushBuyer buyer) => new(
-        buyer.SentAt, buyer.AnsweredAt, buyer.AdmittedMs > 0 ? buyer.AdmittedMs : long.MaxValue);
-
-    private static int OfTheLateBeforeTheEarly(RushTraffic traffic)
-    {
-        var lastEarly = Early(traffic).Select(wait => wait.Turn).DefaultIfEmpty(0).Max();
-        return Late(traffic).Count(wait => wait.Turn < lastEarly);
-    }
-
-    private List<Figure> Figures(RushTraffic traffic, double secondsFromOpening)
+    private List<Figure> Figures(RushTraffic traffic, Turns turns, double secondsFromOpening)
     {
         var bought = traffic.Of(RushEnd.Bought);
-        var (early, late) = (Early(traffic).Where(HadTurn).ToList(), Late(traffic).Where(HadTurn).ToList());
         List<Figure> figures =
         [
             new(Group, "buyers", plan.Buyers, FigureUnit.Count),
@@ -167,22 +147,21 @@ internal sealed class RushRun(Session session, RushPlan plan)
             new(Group, FigureNames.Sold, bought * plan.PerOrder, FigureUnit.Count),
             new(Group, FigureNames.RushSeconds, secondsFromOpening, FigureUnit.Seconds),
             new(Group, "let in", traffic.Now.Admitted, FigureUnit.Count),
-            new(Group, FigureNames.Overtaken, Fairness.Overtaken(Late(traffic)), FigureUnit.Count),
+            new(Group, FigureNames.Overtaken, turns.Overtaken, FigureUnit.Count),
         ];
         foreach (var (end, name) in Ends)
         {
             figures.Add(new Figure("How it ended for them", name, traffic.Of(end), FigureUnit.Count));
         }
 
-        AddRho(figures, "drawn: order of arrival to order of admission, rho", early);
-        AddRho(figures, "in line: order of arrival to order of admission, rho", late);
+        AddRho(figures, "drawn: order of arrival to order of admission, rho", turns.Early);
+        AddRho(figures, "in line: order of arrival to order of admission, rho", turns.Late);
         return figures;
-
-        static bool HadTurn(Wait wait) => wait.Turn < long.MaxValue;
     }
 
-    private static void AddRho(List<Figure> figures, string name, List<Wait> waits)
+    private static void AddRho(List<Figure> figures, string name, List<Wait> all)
     {
+        var waits = all.FindAll(wait => wait.Turn < Turns.None);
         if (waits.Count > 1 && Fairness.Rho(waits) is var rho && !double.IsNaN(rho))
         {
             figures.Add(new Figure(Group, name, rho, FigureUnit.Ratio));
@@ -252,6 +231,42 @@ internal sealed class RushRun(Session session, RushPlan plan)
         {
             yield return $"{facts.Errors} requests had no answer and were sent again; if the server was restarted in "
                 + "the run, these are that, and its CPU time counts from the restart.";
+        }
+    }
+
+    /// <summary>The turns of those who came before the opening and after it, gathered once.</summary>
+    private sealed record Turns(List<Wait> Early, List<Wait> Late)
+    {
+        /// <summary>Of who waited to the end and was not let in: it would have come after all others.</summary>
+        public const long None = long.MaxValue;
+
+        /// <summary>How many of those who came late were overtaken.</summary>
+        public int Overtaken { get; } = Fairness.Overtaken(Late);
+
+        /// <summary>How many of those who came late were let in before the last of those who came early.</summary>
+        public int LateBeforeEarly
+        {
+            get
+            {
+                var lastEarly = Early.Select(wait => wait.Turn).DefaultIfEmpty(0).Max();
+                return Late.Count(wait => wait.Turn < lastEarly);
+            }
+        }
+
+        /// <summary>Who gave up has no turn.</summary>
+        public static Turns Of(RushTraffic traffic)
+        {
+            var (early, late) = (new List<Wait>(), new List<Wait>());
+            foreach (var (number, buyer) in traffic.All.Index())
+            {
+                if (buyer.AnsweredAt > 0 && buyer.End is not (RushEnd.Left or RushEnd.Vanished or RushEnd.Refused))
+                {
+                    (traffic.ComesLate(number) ? late : early).Add(new(
+                        buyer.SentAt, buyer.AnsweredAt, buyer.AdmittedMs > 0 ? buyer.AdmittedMs : None));
+                }
+            }
+
+            return new(early, late);
         }
     }
 
