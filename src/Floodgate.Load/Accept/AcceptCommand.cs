@@ -19,33 +19,12 @@ internal sealed class AcceptCommand
           Exit codes: 0 all good, 1 could not run, 2 the audit failed, 3 a goal given with --expect-... was missed.
         """;
 
-    private readonly Option<int?> rate = TargetOptions.Whole(
-        "--rate", "Open loop: arrivals per second, evenly spaced (default 500).", (1, 100_000));
-
-    private readonly Option<int?> seconds = TargetOptions.Whole(
-        "--seconds", "How long the load lasts (default 10).", (1, 86_400));
-
-    private readonly Option<bool> closed = new("--closed")
-    {
-        Description = "Closed loop: each connection sends its next payment when the last one is answered.",
-    };
-
-    private readonly Option<int?> count = TargetOptions.Whole(
-        "--count", "End after so many payments instead of --seconds.", (1, 100_000_000));
-
-    private readonly Option<int?> connections = TargetOptions.Whole(
-        "--connections", "Connections: all of them in a closed loop (default 64), at most in an open one (256).",
-        (1, 4096));
-
     private readonly Option<int?> merchants = TargetOptions.Whole(
         "--merchants", "Create so many merchants and spread payments over them (default 1 = the one of --key).",
         (1, 10_000));
 
     private readonly Option<int?> users = TargetOptions.Whole(
         "--users", "Different users who pay (default: each payment has its own).", (1, 100_000_000));
-
-    private readonly Option<int?> warmUp = TargetOptions.Whole(
-        "--warm-up", "Payments sent before the measured load; audited, not measured (default 0).", (0, 1_000_000));
 
     private readonly Option<string?> curve = new("--curve")
     {
@@ -67,40 +46,24 @@ internal sealed class AcceptCommand
         DefaultValueFactory = _ => true,
     };
 
-    private readonly Option<int?> drainSeconds = TargetOptions.Whole(
-        "--drain-seconds", "The longest wait for that (default 300).", (1, 86_400));
+    private readonly RunOptions common = new();
+    private readonly LoopOptions loop;
 
-    private readonly Option<bool> noOp = new("--no-op-yardstick")
-    {
-        Description = "Run the same loop against the no-op endpoint before and after, over 64 connections.",
-        DefaultValueFactory = _ => true,
-    };
-
-    private readonly Option<int?> noOpSeconds = TargetOptions.Whole(
-        "--no-op-seconds", "How long each of these runs lasts (default 3).", (1, 600));
-
-    private readonly Option<int?> lateMs = TargetOptions.Whole(
-        "--late-ms", "Open loop: an arrival that waits longer for a free connection is dropped (default 1000).",
-        (1, 60_000));
-
-    private readonly Option<int?> timeout = TargetOptions.Whole(
-        "--timeout-seconds", "An answer that takes longer counts as an error (default 30).", (1, 600));
+    private AcceptCommand() => loop = new(common, 1, AcceptPlan.RateDefault);
 
     /// <summary>The command, ready to add to the root.</summary>
     public static Command Build(Surroundings around)
     {
         var options = new AcceptCommand();
-        var command = new ExampleCommand("accept", Help, Examples);
-        foreach (Option option in (Option[])
-        [
-            options.rate, options.seconds, options.closed, options.count, options.connections, options.merchants,
-            options.users, options.warmUp, options.curve, options.curveSample, options.outageAt, options.outageSeconds,
-            options.waitFinal, options.drainSeconds, options.noOp, options.noOpSeconds, options.lateMs, options.timeout,
-        ])
+        var loop = options.loop;
+        var command = new ExampleCommand("accept", Help, Examples)
         {
-            command.Options.Add(option);
-        }
-
+            loop.Rate, loop.Seconds, loop.Closed, loop.Count, loop.Connections, options.merchants, options.users,
+            loop.WarmUp, options.curve, options.curveSample, options.outageAt, options.outageSeconds, options.waitFinal,
+            loop.DrainSeconds, loop.LateMs,
+        };
+        options.common.AddTo(command, withDesigns: false);
+        loop.Validate(command);
         options.Validate(command);
         var target = new TargetOptions().AddTo(command, Goals.OfAccept);
         command.SetAction((parsed, cancel) => target.RunAsync(
@@ -115,11 +78,6 @@ internal sealed class AcceptCommand
     {
         command.Validators.Add(result =>
         {
-            if (result.GetValue(closed) && result.GetValue(rate) is not null)
-            {
-                result.AddError("--rate is for the open loop; leave it out or leave out --closed.");
-            }
-
             if (result.GetValue(curve) is { } sizes && !TrySizes(sizes, out _))
             {
                 result.AddError($"--curve {sizes} must be growing whole numbers with commas, e.g. 10000,100000.");
@@ -129,26 +87,16 @@ internal sealed class AcceptCommand
 
     private AcceptPlan Plan(ParseResult parsed)
     {
-        var blank = new AcceptPlan();
+        var blank = loop.Read(parsed, new AcceptPlan());
         return blank with
         {
-            Closed = parsed.GetValue(closed),
-            RatePerSecond = parsed.GetValue(rate) ?? blank.RatePerSecond,
-            Seconds = parsed.GetValue(seconds) ?? blank.Seconds,
-            Count = parsed.GetValue(count),
-            Connections = parsed.GetValue(connections),
             Merchants = parsed.GetValue(merchants) ?? blank.Merchants,
             Users = parsed.GetValue(users) ?? blank.Users,
-            WarmUp = parsed.GetValue(warmUp) ?? blank.WarmUp,
             Curve = parsed.GetValue(curve) is { } text && TrySizes(text, out var sizes) ? sizes : blank.Curve,
             CurveSample = parsed.GetValue(curveSample) ?? blank.CurveSample,
             OutageAt = parsed.GetValue(outageAt),
             OutageSeconds = parsed.GetValue(outageSeconds) ?? blank.OutageSeconds,
             WaitFinal = parsed.GetValue(waitFinal),
-            DrainSeconds = parsed.GetValue(drainSeconds) ?? blank.DrainSeconds,
-            NoOpSeconds = parsed.GetValue(noOp) ? parsed.GetValue(noOpSeconds) ?? blank.NoOpSeconds : 0,
-            LateMsMax = parsed.GetValue(lateMs) ?? blank.LateMsMax,
-            TimeoutSeconds = parsed.GetValue(timeout) ?? blank.TimeoutSeconds,
         };
     }
 

@@ -27,7 +27,7 @@ internal sealed class HoldCommand
     private readonly Option<int?> units = TargetOptions.Whole(
         "--units", "Units of the product (default 1000).", (1, 1_000_000_000));
 
-    private readonly Option<string?> seats = SaleOptions.Seats(
+    private readonly Option<string?> seats = RunOptions.Seats(
         "A product with rows of seats instead, e.g. 100x80; each buyer names a seat unless --best-available.");
 
     private readonly Option<int?> bestAvailable = TargetOptions.Whole(
@@ -47,7 +47,7 @@ internal sealed class HoldCommand
     private readonly Option<int?> warmUp = TargetOptions.Whole(
         "--warm-up", "Crowds before the measured ones; audited, not measured (default 0).", (0, 100));
 
-    private readonly SaleOptions common = new();
+    private readonly RunOptions common = new();
 
     private readonly Option<string?> redis = new("--yardstick-redis")
     {

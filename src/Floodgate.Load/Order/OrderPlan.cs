@@ -1,22 +1,13 @@
 namespace Floodgate.Load.Order;
 
 /// <summary>What <c>order</c> was asked to do; see the options of <see cref="OrderCommand"/>.</summary>
-internal sealed record OrderPlan
+internal sealed record OrderPlan : LoopPlan
 {
-    /// <summary>True = closed loop, false = open loop.</summary>
-    public bool Closed { get; init; }
+    /// <summary>Orders per second when none are given.</summary>
+    public const int RateDefault = 200;
 
-    /// <summary>Open loop: orders per second.</summary>
-    public int RatePerSecond { get; init; } = 200;
-
-    /// <summary>How long the load lasts, in seconds.</summary>
-    public int Seconds { get; init; } = 10;
-
-    /// <summary>Closed loop: ends after so many orders; null = after <see cref="Seconds"/>.</summary>
-    public int? Count { get; init; }
-
-    /// <summary>Connections; null = 64 in a closed loop, 256 in an open one.</summary>
-    public int? Connections { get; init; }
+    /// <summary>With all defaults.</summary>
+    public OrderPlan() => RatePerSecond = RateDefault;
 
     /// <summary>True when buyers pay from their wallets, false through the gateway.</summary>
     public bool ByWallet { get; init; }
@@ -32,21 +23,6 @@ internal sealed record OrderPlan
 
     /// <summary>The share of orders whose buyer waits for the final state, in percent.</summary>
     public int WaitPercent { get; init; } = 2;
-
-    /// <summary>Orders before the measured load.</summary>
-    public int WarmUp { get; init; }
-
-    /// <summary>The longest wait for the final states, in seconds.</summary>
-    public int DrainSeconds { get; init; } = 300;
-
-    /// <summary>An arrival that waits longer for a free connection is dropped; open loop only.</summary>
-    public int LateMsMax { get; init; } = 1000;
-
-    /// <summary>Seconds of the no-op loop before and after; 0 = none.</summary>
-    public int NoOpSeconds { get; init; } = 3;
-
-    /// <summary>An answer that takes longer counts as an error.</summary>
-    public int TimeoutSeconds { get; init; } = 30;
 
     /// <summary>A database on which the same work is done row by row; null = none.</summary>
     public string? YardstickPostgres { get; init; }

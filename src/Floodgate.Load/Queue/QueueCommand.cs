@@ -30,7 +30,7 @@ internal static class QueueCommand
             "--streams", "Streams that are open at once, each a connection (default 1000).", (0, 1_000_000));
         var streamSeconds = TargetOptions.Whole(
             "--stream-seconds", "How long all streams are listened to (default 15).", (1, 3600));
-        var common = new SaleOptions();
+        var common = new RunOptions();
         var command = new ExampleCommand("queue", Help, Examples)
         {
             count, connections, warmUp, streams, streamSeconds,

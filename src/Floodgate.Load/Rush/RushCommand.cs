@@ -21,7 +21,7 @@ internal sealed class RushCommand
     private readonly Option<int?> buyers = TargetOptions.Whole(
         "--buyers", "All who come (default 10000).", (1, 1_000_000));
 
-    private readonly Option<string?> seats = SaleOptions.Seats("Rows of seats, e.g. 100x50 (default 50x20).");
+    private readonly Option<string?> seats = RunOptions.Seats("Rows of seats, e.g. 100x50 (default 50x20).");
 
     private readonly Option<int?> perOrder = TargetOptions.Whole(
         "--best-available", "Seats side by side in an order (default 2).", (1, 10));
@@ -59,7 +59,7 @@ internal sealed class RushCommand
     private readonly Option<int?> secondsMax = TargetOptions.Whole(
         "--seconds-max", "The longest run, from the opening (default 900).", (1, 86_400));
 
-    private readonly SaleOptions common = new();
+    private readonly RunOptions common = new();
 
     /// <summary>The command, ready to add to the root.</summary>
     public static Command Build(Surroundings around)

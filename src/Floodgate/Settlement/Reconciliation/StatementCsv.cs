@@ -25,7 +25,7 @@ public sealed class StatementCsv(CsvColumns columns)
     private static readonly UTF8Encoding Strict = new(false, throwOnInvalidBytes: true);
 
     private readonly List<string> faults = [];
-    private readonly List<string> fields = [];
+    private List<string> fields = [];
     private int[]? places;
 
     /// <summary>What is wrong, each as a sentence that names its line.</summary>
@@ -58,7 +58,8 @@ public sealed class StatementCsv(CsvColumns columns)
             return null;
         }
 
-        if (!Rows.CanKeep(text) || !Split(text))
+        fields = new CsvText(text, allowsBareQuotes: true).Next(out var fault) ?? [""];
+        if (fault is not null || !Rows.CanKeep(text))
         {
             Add("has a quote that does not end, or a character that no text has");
             return null;
@@ -143,49 +144,6 @@ public sealed class StatementCsv(CsvColumns columns)
         }
 
         return null;
-    }
-
-    private bool Split(string text)
-    {
-        fields.Clear();
-        for (var start = 0; start <= text.Length;)
-        {
-            if (start < text.Length && text[start] == '"')
-            {
-                var field = new StringBuilder();
-                var i = start + 1;
-                for (; i < text.Length && (text[i] != '"' || (i + 1 < text.Length && text[i + 1] == '"')); i++)
-                {
-                    i += text[i] == '"' ? 1 : 0;
-                    field.Append(text[i]);
-                }
-
-                if (i >= text.Length || (i + 1 < text.Length && text[i + 1] != ','))
-                {
-                    return false;
-                }
-
-                fields.Add(field.ToString());
-                start = i + 2;
-                if (i + 1 >= text.Length)
-                {
-                    return true;
-                }
-            }
-            else
-            {
-                var end = text.IndexOf(',', start);
-                fields.Add(end < 0 ? text[start..] : text[start..end]);
-                if (end < 0)
-                {
-                    return true;
-                }
-
-                start = end + 1;
-            }
-        }
-
-        return true;
     }
 
     private static string Shown(string value) => value.Length <= 40 ? value : value[..40] + "...";

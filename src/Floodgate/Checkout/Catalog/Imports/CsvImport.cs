@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Floodgate.Vocabulary;
 
 namespace Floodgate.Checkout.Catalog.Imports;
 

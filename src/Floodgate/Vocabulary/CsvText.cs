@@ -1,12 +1,14 @@
 using System.Text;
 
-namespace Floodgate.Checkout.Catalog.Imports;
+namespace Floodgate.Vocabulary;
 
 /// <summary>
 /// Reads comma-separated values (RFC 4180): quoted fields may hold commas, line ends and doubled quotes. Lines end with
 /// CRLF or LF; empty lines are skipped.
 /// </summary>
-internal sealed class CsvText(string text)
+/// <param name="text">One line or many.</param>
+/// <param name="allowsBareQuotes">True when a field that does not begin with a quote may have some within.</param>
+public sealed class CsvText(string text, bool allowsBareQuotes = false)
 {
     private int at;
     private int line = 1;
@@ -65,7 +67,7 @@ internal sealed class CsvText(string text)
         }
 
         var field = text[start..at];
-        fault = field.Contains('"')
+        fault = !allowsBareQuotes && field.Contains('"')
             ? "has a quote within a field that does not begin with one; put the whole field in quotes and double it"
             : null;
         return field;

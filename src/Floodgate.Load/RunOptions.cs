@@ -3,8 +3,8 @@ using Floodgate.Load.Target;
 
 namespace Floodgate.Load;
 
-/// <summary>Options that several commands about the sale share.</summary>
-internal sealed class SaleOptions
+/// <summary>Options that several commands share: yardsticks, the time-out, rows of seats.</summary>
+internal sealed class RunOptions
 {
     private const int NoOpSecondsDefault = 3;
     private const int TimeoutSecondsDefault = 30;
