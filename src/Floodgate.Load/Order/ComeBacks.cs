@@ -115,7 +115,7 @@ internal sealed class ComeBacks(Session session, OrderDesk desk) : IDisposable
     }
 
     private string Bearer(ComeBack back) => back.Kind == OrderKind.PartlyCancelled
-        ? desk.Stage.Users[back.Number % desk.Stage.Users.Count].Token
+        ? desk.Stage.Users[desk.Stage.UserOf(back.Number)].Token
         : desk.Stage.MerchantKey;
 
     /// <summary>The status of the answer and the code of a refusal; 0 when none came.</summary>

@@ -6,6 +6,9 @@ internal sealed record OrderPlan : LoopPlan
     /// <summary>Orders per second when none are given.</summary>
     public const int RateDefault = 200;
 
+    /// <summary>What buyers do repeats after so many orders.</summary>
+    public const int KindsEvery = 20;
+
     /// <summary>With all defaults.</summary>
     public OrderPlan() => RatePerSecond = RateDefault;
 
@@ -50,7 +53,7 @@ internal sealed record OrderPlan : LoopPlan
     public int PlatformUsers => Closed ? 64 : Math.Clamp(RatePerSecond / 16, 8, 256);
 
     /// <summary>What happens to order number <paramref name="number"/>.</summary>
-    public OrderKind KindOf(int number) => !Mixed ? OrderKind.Plain : (number % 20) switch
+    public OrderKind KindOf(int number) => !Mixed ? OrderKind.Plain : (number % KindsEvery) switch
     {
         0 => OrderKind.WithoutCover,
         1 => OrderKind.Abandoned,

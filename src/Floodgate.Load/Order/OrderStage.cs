@@ -66,8 +66,14 @@ internal sealed record OrderStage(
     /// <summary>The user id that order number <paramref name="number"/> is listed under.</summary>
     public string BuyerOf(string runId, int number, OrderKind kind, OrderPlan plan) =>
         kind == OrderKind.PartlyCancelled
-            ? Users[number % Users.Count].Id.ToString()
+            ? Users[UserOf(number)].Id.ToString()
             : Buyers.NameOf(runId, BuyerNumber(number, kind, plan));
+
+    /// <summary>
+    /// Which user of the platform places order number <paramref name="number"/>: one after the other, because each may
+    /// place so many a minute.
+    /// </summary>
+    public int UserOf(int number) => number / OrderPlan.KindsEvery % Users.Count;
 
     /// <summary>The number of the buyer; those with wallets buy again and again.</summary>
     public static int BuyerNumber(int number, OrderKind kind, OrderPlan plan) => kind switch

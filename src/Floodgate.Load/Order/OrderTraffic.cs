@@ -86,7 +86,7 @@ internal sealed class OrderTraffic : BookedTraffic
         {
             OrderKind.Abandoned or OrderKind.PaidTwice => held,
             OrderKind.WithoutCover => fromWallet,
-            OrderKind.PartlyCancelled => ofTwoMerchants[number % ofTwoMerchants.Length],
+            OrderKind.PartlyCancelled => ofTwoMerchants[desk.Stage.UserOf(number)],
             _ => paid,
         };
         return template.Write(buffer, new RequestValues
