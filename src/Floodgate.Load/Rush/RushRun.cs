@@ -41,7 +41,7 @@ internal sealed class RushRun(Session session, RushPlan plan)
             () => JourneysAsync(traffic, agenda, sale.OpensAt, cancel), cancel);
         var drain = await BacklogWatch.UntilFinalAsync(session, TimeSpan.FromMinutes(5), null, cancel);
         var after = await noOp.MeasureAsync("after", cancel);
-        var turns = Turns.Of(traffic);
+        var turns = Turns.Of(traffic, TimestampOf(sale.OpensAt));
         var audit = await AuditAsync(traffic, turns, sale, cancel);
         return blank with
         {
@@ -92,6 +92,10 @@ internal sealed class RushRun(Session session, RushPlan plan)
             return LaneFacts.Closed(lanes, session.Time.GetElapsedTime(start)) with { Loop = "crowd" };
         }
     }
+
+    /// <summary>A moment of the wall clock in timestamps of the run's clock.</summary>
+    private long TimestampOf(DateTimeOffset at) => session.Time.GetTimestamp()
+        + (long)((at - session.Time.GetUtcNow()).TotalSeconds * session.Time.TimestampFrequency);
 
     private async Task DriveLaneAsync(Lane lane, RushAgenda agenda)
     {
@@ -253,16 +257,29 @@ internal sealed class RushRun(Session session, RushPlan plan)
             }
         }
 
-        /// <summary>Who gave up has no turn.</summary>
-        public static Turns Of(RushTraffic traffic)
+        /// <summary>
+        /// Who gave up has no turn; whose join was under way at the moment of the opening may belong to either and
+        /// is left out.
+        /// </summary>
+        public static Turns Of(RushTraffic traffic, long opensAt)
         {
             var (early, late) = (new List<Wait>(), new List<Wait>());
-            foreach (var (number, buyer) in traffic.All.Index())
+            foreach (var buyer in traffic.All)
             {
-                if (buyer.AnsweredAt > 0 && buyer.End is not (RushEnd.Left or RushEnd.Vanished or RushEnd.Refused))
+                if (buyer.AnsweredAt == 0 || buyer.End is RushEnd.Left or RushEnd.Vanished or RushEnd.Refused)
                 {
-                    (traffic.ComesLate(number) ? late : early).Add(new(
-                        buyer.SentAt, buyer.AnsweredAt, buyer.AdmittedMs > 0 ? buyer.AdmittedMs : None));
+                    continue;
+                }
+
+                var wait = new Wait(
+                    buyer.SentAt, buyer.AnsweredAt, buyer.AdmittedMs > 0 ? buyer.AdmittedMs : None);
+                if (buyer.AnsweredAt < opensAt)
+                {
+                    early.Add(wait);
+                }
+                else if (buyer.SentAt > opensAt)
+                {
+                    late.Add(wait);
                 }
             }
 

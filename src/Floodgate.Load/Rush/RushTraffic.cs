@@ -75,9 +75,6 @@ internal sealed class RushTraffic : ITraffic
     /// <summary>Refusals by code.</summary>
     public RefusalCodes Codes { get; } = new();
 
-    /// <summary>Whether a buyer came after the opening, by its plan.</summary>
-    public bool ComesLate(int number) => plan.ArrivesAt(number) >= 0;
-
     /// <summary>How many ended so.</summary>
     public long Of(RushEnd end) => Volatile.Read(ref ends[(int)end]);
 

@@ -52,6 +52,10 @@ internal sealed class SettleCommand
     private readonly Option<int?> ladder = TargetOptions.Whole(
         "--ladder-lines", "Lines for the other designs; 0 measures none (default 100000).", (0, 1_000_000));
 
+    private readonly Option<int?> pause = TargetOptions.Whole(
+        "--pause-seconds", "Wait between writing the lines and settling them, to begin another load (default 0).",
+        (0, 3_600));
+
     private readonly Option<int?> timeout = TargetOptions.Whole(
         "--timeout-seconds", "The longest that a day may take, in seconds (default 1800).", (1, 86_400));
 
@@ -62,7 +66,7 @@ internal sealed class SettleCommand
         var command = new ExampleCommand("settle", Help, Examples)
         {
             options.database, options.lines, options.curve, options.merchants, options.linesOnly, options.ladder,
-            options.timeout,
+            options.pause, options.timeout,
         };
         command.Validators.Add(result =>
         {
@@ -109,6 +113,7 @@ internal sealed class SettleCommand
             Merchants = parsed.GetValue(merchants) ?? blank.Merchants,
             IsLinesOnly = parsed.GetValue(linesOnly),
             LadderLines = parsed.GetValue(ladder) ?? blank.LadderLines,
+            PauseSeconds = parsed.GetValue(pause) ?? blank.PauseSeconds,
             TimeoutSeconds = parsed.GetValue(timeout) ?? blank.TimeoutSeconds,
         };
     }

@@ -18,6 +18,9 @@ internal sealed record SettlePlan
     /// <summary>Lines on which other designs do the work; 0 = no yardsticks but the raw one.</summary>
     public int LadderLines { get; init; } = 100_000;
 
+    /// <summary>Between the lines and the request to settle them, so that another load can begin.</summary>
+    public int PauseSeconds { get; init; }
+
     /// <summary>The longest that a day may take.</summary>
     public int TimeoutSeconds { get; init; } = 1_800;
 }

@@ -79,19 +79,20 @@ internal sealed class SettleRun(Session session, SettlePlan plan)
         ? PostgreSqlBulk.Open(plan.Database, session.RunId)
         : SqliteBulk.Open(plan.Database, session.RunId);
 
-    /// <summary>The first of the days to settle: the last is over for sure, and none is closed.</summary>
+    /// <summary>
+    /// The first of the days to settle: none is closed, and all are over in every zone and after every delay of a
+    /// close, as the day before yesterday is. On an empty database it leaves one day for another run.
+    /// </summary>
     private long FirstDay(IBulkDatabase database)
     {
         var closed = database.Query("select closed_through from settlement_calendar", row => row.Long(0))[0];
-        var yesterday = DateOnly.FromDateTime(session.Time.GetUtcNow().UtcDateTime).DayNumber - 1;
-
-        // The day before yesterday is over in every zone and after every delay of a close.
-        var first = Math.Max(yesterday - plan.Sizes.Count, closed + 1);
-        return first + plan.Sizes.Count - 1 <= yesterday
+        var last = DateOnly.FromDateTime(session.Time.GetUtcNow().UtcDateTime).DayNumber - 2;
+        var first = Math.Max(last - plan.Sizes.Count, closed + 1);
+        return first + plan.Sizes.Count - 1 <= last
             ? first
             : throw new CannotRunException(
                 $"The server's calendar is closed through {Text(closed)}, and {plan.Sizes.Count} days up to "
-                    + $"{Text(yesterday)} are wanted: start a server on an empty database.");
+                    + $"{Text(last)} are wanted: start a server on an empty database.");
     }
 
     private async Task CreatePoliciesAsync(IBulkDatabase database, long first, CancellationToken cancel)
@@ -125,6 +126,12 @@ internal sealed class SettleRun(Session session, SettlePlan plan)
         var wrote = session.Time.GetElapsedTime(start).TotalSeconds;
         var planned = await AsideAsync(() => bench.Database.Query(
             $"select cast(sum(lines) as bigint) from settlement_day_total where day = {day}", row => row.Long(0))[0]);
+        if (plan.PauseSeconds > 0)
+        {
+            session.Tell($"{Text(day)}: lines are written; settling in {plan.PauseSeconds} s");
+            await Task.Delay(TimeSpan.FromSeconds(plan.PauseSeconds), session.Time, cancel);
+        }
+
         session.Tell($"{Text(day)}: settling {planned:#,0} lines");
         var (took, use) = await new UseMeter(session).WhileAsync(() => UntilSettledAsync(day, cancel), cancel);
         var run = await api.FindAsync(Text(day), cancel);
@@ -141,27 +148,39 @@ internal sealed class SettleRun(Session session, SettlePlan plan)
         days.Add(new(lines, wrote, took, await AsideAsync(() => bench.Yardsticks.Raw(day)), use));
     }
 
-    /// <summary>Seconds from the request to the end of the run.</summary>
+    /// <summary>
+    /// Seconds from the request to the end of the run. The server may be killed and started again meanwhile: what counts
+    /// is the day that comes of it.
+    /// </summary>
     private async Task<double> UntilSettledAsync(long day, CancellationToken cancel)
     {
         var start = session.Time.GetTimestamp();
-        var told = TimeSpan.Zero;
-        for (var run = await api.SettleAsync(Text(day), cancel); !run.IsSettled;)
+        var (told, away) = (TimeSpan.Zero, "");
+        for (WireSettlement? run = null; run is not { IsSettled: true };)
         {
+            try
+            {
+                run = run is null ? await api.SettleAsync(Text(day), cancel) : await api.FindAsync(Text(day), cancel);
+            }
+            catch (CannotRunException error) when (error.IsAway)
+            {
+                away = $" ({error.Message})";
+            }
+
             await Task.Delay(LookEvery, session.Time, cancel);
-            run = await api.FindAsync(Text(day), cancel);
             var elapsed = session.Time.GetElapsedTime(start);
             if (elapsed - told >= TellEvery)
             {
                 told = elapsed;
-                session.Tell($"{Text(day)}: {run.Status}, {run.LinesDone:#,0} of {run.Lines:#,0} lines");
+                session.Tell($"{Text(day)}: {run?.Status}, {run?.LinesDone:#,0} of {run?.Lines:#,0} lines{away}");
+                away = "";
             }
 
             if (elapsed.TotalSeconds > plan.TimeoutSeconds)
             {
                 throw new CannotRunException(
-                    $"{Text(day)} is {run.Status} after --timeout-seconds {plan.TimeoutSeconds}: "
-                        + "look at the server's log.");
+                    $"{Text(day)} is {run?.Status ?? "not asked for"} after --timeout-seconds {plan.TimeoutSeconds}: "
+                        + $"look at the server's log.{away}");
             }
         }
 

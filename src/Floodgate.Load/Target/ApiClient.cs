@@ -65,6 +65,11 @@ internal sealed class ApiClient : IDisposable
         {
             throw new CannotRunException($"{response.RequestMessage?.RequestUri} is not as expected: {wrong.Message}");
         }
+        catch (Exception broken) when (broken is HttpRequestException or IOException)
+        {
+            throw new CannotRunException(
+                $"{response.RequestMessage?.RequestUri} broke off: {broken.Message}", isAway: true);
+        }
     }
 
     /// <summary>Sends one request as the operator.</summary>
@@ -90,7 +95,8 @@ internal sealed class ApiClient : IDisposable
             broken is HttpRequestException || (broken is TaskCanceledException && !cancel.IsCancellationRequested))
         {
             throw new CannotRunException(
-                $"{request.Method} {request.RequestUri}: {broken.Message} Is the server up? (./floodgate up --demo)");
+                $"{request.Method} {request.RequestUri}: {broken.Message} Is the server up? (./floodgate up --demo)",
+                isAway: true);
         }
 
         if (response.IsSuccessStatusCode)

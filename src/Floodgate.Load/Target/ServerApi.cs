@@ -5,7 +5,11 @@ using System.Text.Json.Nodes;
 namespace Floodgate.Load.Target;
 
 /// <summary>The run cannot go on; the message says what to do.</summary>
-internal sealed class CannotRunException(string message) : Exception(message);
+internal sealed class CannotRunException(string message, bool isAway = false) : Exception(message)
+{
+    /// <summary>True when nobody answered, so that the same request may be answered later.</summary>
+    public bool IsAway => isAway;
+}
 
 /// <summary>Where the server is and who the tool is to it.</summary>
 /// <param name="Url">The server's address, http only.</param>

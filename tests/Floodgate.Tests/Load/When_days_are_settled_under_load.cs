@@ -42,7 +42,7 @@ public sealed class When_days_are_settled_under_load(PostgreSqlServer postgres)
         Assert.True(figures["500 lines, peak memory"].Single() > 0 && figures["4,000 lines"].Single() > 0, run.Told);
         Assert.Equal(2, run.Report.GetProperty("pictures").GetArrayLength());
 
-        // Two of the days that it can use are taken now; a third is left: yesterday.
+        // The days that it can use are taken now, but for one.
         var third = await RunAsync(
             server, "third001", ["--database", database, "--lines", "50", "--lines-only", .. Small]);
         Assert.True(third.ExitCode == 0, third.Told);
