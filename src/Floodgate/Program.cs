@@ -214,6 +214,7 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
             books.Settle,
             Of("provider", "A stand-alone payment provider simulator (http://127.0.0.1:8090) with fault knobs.",
                 [urls, journal], parsed => RunProviderAsync(flags, parsed)),
+            Of("broker", BrokerCommand.Description, [], parsed => RunBrokerAsync(flags, parsed)),
             books.Reconcile,
             books.Audit,
             Of("settings", "Every setting with its value in force, where it comes from and what is allowed.",
@@ -473,6 +474,13 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
         var options = new ProviderServerOptions { JournalPath = parsed.GetValue(journal) };
         return await ProviderServer.RunAsync(
             parsed.GetValue(urls) is { } url ? options with { Url = url } : options, stop.Token);
+    }
+
+    private async Task<int> RunBrokerAsync(SettingsLayer flags, ParseResult parsed)
+    {
+        new SettingsSource([flags]).Complete(); // As above.
+        using var stop = new StopSignal();
+        return await BrokerCommand.RunAsync(ReportTo(parsed), error, stop.Token);
     }
 
     private Report ReportTo(ParseResult parsed) => new(output, parsed.GetValue(json));

@@ -58,7 +58,12 @@ internal static class Roles
         services.AddSingleton(_ => OpenDatabase(settings.Database));
         var runsWorker = settings.Server.Role != "api";
         CoordinationModule.Add(services, settings.Jobs, runsWorker);
-        LogModule.Add(services, settings.Log, Topics, runsWorker);
+        LogModule.Add(services, settings.Log, Topics, runsWorker, isShared: settings.Database.IsPostgreSql);
+        if (settings.Log.Kafka is not null)
+        {
+            services.AddSingleton(p => BrokerCheck(p, settings.Server.Role));
+        }
+
         AccessModule.Add(services, settings.Access);
         IdentityModule.Add(services, settings.Identity);
         RateLimitsModule.Add(services, settings.RateLimits, servesRoutes: settings.Server.Role != "worker");
@@ -132,6 +137,9 @@ internal static class Roles
                 payments.Breakers.Any(breaker => breaker.State == PaymentChecks.BreakerOpen));
         });
     }
+
+    private static ReadyCheck BrokerCheck(IServiceProvider services, string role) => new(
+        "broker", _ => ValueTask.FromResult(LogModule.BrokerFaultOf(services, takesPayments: role != "worker")));
 
     private static ReadyCheck WaitingRoomsCheck(IServiceProvider services) => new(
         "waiting-rooms",

@@ -126,6 +126,34 @@ public sealed class SettingsSource(IReadOnlyList<SettingsLayer> layers)
         Choice(name, fallback ? "true" : "false", ["true", "false"], meaning) == "true";
 
     /// <summary>
+    /// Every value whose name begins with the prefix, by the rest of its name in small letters: for what is passed on.
+    /// </summary>
+    public IReadOnlyDictionary<string, string> Section(string prefix, string meaning, Func<string, bool> isSecret)
+    {
+        Add(new($"{prefix}*", "", "default", meaning) { Range = "text" });
+        var found = new Dictionary<string, string>();
+        foreach (var (name, given) in layers.SelectMany(layer => layer.Values))
+        {
+            if (name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
+            {
+                found[name[prefix.Length..].ToLowerInvariant()] = given.Value;
+            }
+        }
+
+        foreach (var (name, value) in found)
+        {
+            var shown = isSecret(name) ? "(secret)" : value;
+            Add(new(prefix + name, shown, Find(prefix + name)!.Value.Source, meaning)
+            {
+                Range = "text",
+                Secret = isSecret(name),
+            });
+        }
+
+        return found;
+    }
+
+    /// <summary>
     /// Refuses a value that is allowed by itself but not beside the others, or that turned out not to work.
     /// <paramref name="why"/> ends the sentence that starts with the name and value, and says what to do.
     /// </summary>

@@ -149,6 +149,7 @@ internal sealed class ChargeWorker : BackgroundService
         }
 
         var isFirst = unrecorded.TryAdd(task.Id, true)
+            && e is not { MayBeRepeated: true }
             && (!task.IsNew || task.Payment.RequestedAtMs > startedAtMs + ClockSkewMsMax);
         return gates.AskAsync(task with { MayBeKnown = task.MayBeKnown || !isFirst }, attempts, e, cancel);
     }

@@ -98,6 +98,7 @@ public sealed class Consumer<TMessage>
         try
         {
             reader = await SubscribeAsync(ending.Token);
+            reader.WhenRevoked(GiveUpAsync);
             offsets = new Offsets(reader, database);
             Started?.Invoke(offsets);
             flushing = FlushAsync(ending.Token);
@@ -160,12 +161,44 @@ public sealed class Consumer<TMessage>
             await pause.Task.WaitAsync(stop);
         }
 
-        var items = await PrepareAsync(events, stop);
-        offsets!.Start(events);
-        foreach (var item in items)
+        var items = (await PrepareAsync(events, stop)).FindAll(item => reader.Holds(item.Event));
+        var started = offsets!.Start(items.ConvertAll(item => item.Event));
+        for (var i = 0; i < items.Count; i++)
         {
-            HandOut(item);
+            HandOut(items[i] with { Partition = started[i] });
         }
+    }
+
+    /// <summary>
+    /// Partitions go to another member of the group: what has not started is dropped, what is in work has a while to
+    /// finish and to be committed. What is not finished by then is repeated there.
+    /// </summary>
+    private async Task GiveUpAsync(IReadOnlyList<(Topic Topic, int Partition)> gone)
+    {
+        var left = offsets!.GiveUp(gone);
+        if (!giveUp.IsCancellationRequested)
+        {
+            try
+            {
+                var bound = TimeSpan.FromMilliseconds(settings.Kafka?.RevokeWithinMs ?? 0);
+                await Task.WhenAll(left.Select(p => p.Ended)).WaitAsync(bound, tools.Time, giveUp.Token);
+            }
+            catch (Exception error) when (error is TimeoutException or OperationCanceledException)
+            {
+                tools.Log.LeftUnfinished(plan.Group, InFlight);
+            }
+
+            try
+            {
+                await offsets.FlushAsync(CancellationToken.None);
+            }
+            catch (DatabaseUnavailableException error)
+            {
+                tools.Log.DatabaseAway(plan.Group, error.Message); // Repeated there, that is all.
+            }
+        }
+
+        offsets.Forget(left);
     }
 
     private async Task<List<Work>> PrepareAsync(IReadOnlyList<LoggedEvent> events, CancellationToken stop)
@@ -197,6 +230,7 @@ public sealed class Consumer<TMessage>
         if (item.Prepared is { IsDone: true })
         {
             offsets!.Finish(item.Event);
+            offsets.Leave(item.Partition!);
             SetIdle();
         }
         else if (lanes.Enter(LaneOf(item.Event), item))
@@ -212,7 +246,7 @@ public sealed class Consumer<TMessage>
         {
             try
             {
-                if (await HandleAsync(item))
+                if (!item.Partition!.IsGone && await HandleAsync(item))
                 {
                     offsets!.Finish(item.Event);
                 }
@@ -222,6 +256,7 @@ public sealed class Consumer<TMessage>
                 Stop(error);
             }
 
+            offsets!.Leave(item.Partition!);
             lanes.Leave(LaneOf(item.Event), out item);
         }
 
@@ -248,7 +283,11 @@ public sealed class Consumer<TMessage>
         {
             try
             {
-                await Task.Delay(delay, tools.Time, giveUp.Token);
+                if (delay > TimeSpan.Zero && !await WaitAsync(delay, item.Partition!))
+                {
+                    return false;
+                }
+
                 await TryAsync(item);
                 return true;
             }
@@ -285,6 +324,15 @@ public sealed class Consumer<TMessage>
         }
     }
 
+    /// <summary>Waits before a try; false when its partition goes to another member meanwhile.</summary>
+    private async Task<bool> WaitAsync(TimeSpan delay, OffsetsPartition partition)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(giveUp.Token, partition.Gone);
+        await Task.Delay(delay, tools.Time, ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        giveUp.Token.ThrowIfCancellationRequested();
+        return !partition.IsGone;
+    }
+
     private async Task TryAsync(Work item)
     {
         var prepared = item.Prepared ?? (await plan.PrepareAsync([item.Event], giveUp.Token))[0];
@@ -309,11 +357,12 @@ public sealed class Consumer<TMessage>
         {
             try
             {
-                await database.WriteAsync(tx =>
+                await database.WriteAsync(async tx =>
                 {
                     LogSql.Insert(tx, [letter]);
+                    await log.BuriedAsync(tx, e.Topic, letter);
                     offsets!.CommitWith(tx, [e]);
-                    return ValueTask.FromResult(true);
+                    return true;
                 });
                 tools.Log.Buried(plan.Group, e, error);
                 return true;
@@ -394,5 +443,9 @@ public sealed class Consumer<TMessage>
     }
 
     /// <summary>An event in work; not prepared when its fetch could not be prepared as a whole.</summary>
-    private sealed record Work(LoggedEvent Event, Prepared<TMessage>? Prepared);
+    private sealed record Work(LoggedEvent Event, Prepared<TMessage>? Prepared)
+    {
+        /// <summary>The partition it was started in; null before.</summary>
+        public OffsetsPartition? Partition { get; init; }
+    }
 }

@@ -42,7 +42,23 @@ public sealed class EmbeddedLog(Database.Database database, LogSettings settings
     }
 
     /// <inheritdoc/>
+    public ValueTask BuriedAsync(Tx tx, Topic topic, DeadLetter letter) => ValueTask.CompletedTask;
+
+    /// <inheritdoc/>
     public async ValueTask<ILogReader> SubscribeAsync(
+        string group, IReadOnlyList<Topic> topics, CancellationToken cancel)
+    {
+        var reader = new EmbeddedReader(
+            database, group, await JoinAsync(group, topics, cancel), settings, time,
+            gone => readers.TryRemove(gone, out _));
+        readers.TryAdd(reader, true);
+        return reader;
+    }
+
+    /// <summary>
+    /// Makes the group's offsets, at the beginning of the topics, unless they are there; answers them.
+    /// </summary>
+    internal async ValueTask<IReadOnlyList<GroupOffset>> JoinAsync(
         string group, IReadOnlyList<Topic> topics, CancellationToken cancel)
     {
         var partitions = topics
@@ -64,10 +80,7 @@ public sealed class EmbeddedLog(Database.Database database, LogSettings settings
             places.Add(new GroupOffset(topic, number, next));
         }
 
-        var reader = new EmbeddedReader(
-            database, group, places, settings, time, gone => readers.TryRemove(gone, out _));
-        readers.TryAdd(reader, true);
-        return reader;
+        return places;
     }
 
     /// <summary>
@@ -239,6 +252,13 @@ internal sealed class EmbeddedReader : ILogReader
             }
         }
     }
+
+    public void WhenRevoked(Func<IReadOnlyList<(Topic Topic, int Partition)>, Task> finish)
+    {
+        // The table's reader is its group's only one.
+    }
+
+    public bool Holds(LoggedEvent e) => true;
 
     public void CommitOffsets(Tx tx, IReadOnlyList<GroupOffset> offsets) =>
         LogSql.CommitOffsets(tx, group, offsets);

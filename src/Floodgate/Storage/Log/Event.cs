@@ -41,7 +41,16 @@ public readonly record struct NewEvent(Topic Topic, string Key, string Type, str
 public sealed record LoggedEvent(
     Topic Topic, int Partition, long Offset, string Key, string Type, string Payload)
 {
+    /// <summary>
+    /// True when another member of the group may have had it in work: it was in the log before this one got the
+    /// partition. Not known of the table's reader, whose group has one member.
+    /// </summary>
+    public bool MayBeRepeated { get; init; }
+
     internal long PartitionId => Topic.PartitionId(Partition);
+
+    /// <summary>Which assignment of the partition it was read in.</summary>
+    internal int Turn { get; init; }
 }
 
 /// <summary>A stretch of a partition, and the offset that its next event will get.</summary>

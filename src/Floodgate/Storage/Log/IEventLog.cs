@@ -16,6 +16,12 @@ public interface IEventLog
     /// </summary>
     ValueTask AppendAsync(Tx tx, IReadOnlyList<NewEvent> events);
 
+    /// <summary>
+    /// Called in the transaction that makes an event a dead letter, before its offset is committed: in a cluster the
+    /// letter is also an event, for readers outside.
+    /// </summary>
+    ValueTask BuriedAsync(Tx tx, Topic topic, DeadLetter letter);
+
     /// <summary>Starts to read for a group, at the offsets it has committed (the beginning for a new one).</summary>
     ValueTask<ILogReader> SubscribeAsync(string group, IReadOnlyList<Topic> topics, CancellationToken cancel);
 }
@@ -39,6 +45,15 @@ public interface ILogReader : IAsyncDisposable
     /// back. Locks the group's offsets in one order.
     /// </summary>
     void CommitOffsets(Tx tx, IReadOnlyList<GroupOffset> offsets);
+
+    /// <summary>
+    /// What to do before partitions go to another member of the group: it finishes or drops what is in work of them,
+    /// soon. Called by a thread of the reader. Set before the first fetch.
+    /// </summary>
+    void WhenRevoked(Func<IReadOnlyList<(Topic Topic, int Partition)>, Task> finish);
+
+    /// <summary>True while the event's partition is this reader's, and was not away since the fetch.</summary>
+    bool Holds(LoggedEvent e);
 
     /// <summary>Events that are in the log and not committed by the group, over all partitions it reads.</summary>
     ValueTask<long> LagAsync(Tx tx);

@@ -16,12 +16,27 @@ public sealed partial class LogLog(ILogger<LogLog> logger)
     private static readonly Counter<long> Waits = Meter.CreateCounter<long>(
         "floodgate_log_database_waits_total", null, "Tries of an event that found the database away.");
 
+    private static readonly Counter<long> Missed = Meter.CreateCounter<long>(
+        "floodgate_log_missed_total", null, "Events that Kafka did not have and that were read from the table.");
+
     internal void HandlerWaits(string group) => Waits.Add(1, new KeyValuePair<string, object?>("group", group));
 
     internal void HandlerFailed(string group, LoggedEvent e, int attempts, Exception error)
     {
         Failures.Add(1, new KeyValuePair<string, object?>("group", group));
         LogHandlerFailed(group, e.Topic.Name, e.Partition, e.Offset, attempts, error);
+    }
+
+    internal void FromTable(string group, int count)
+    {
+        Missed.Add(count, new KeyValuePair<string, object?>("group", group));
+        LogFromTable(group, count);
+    }
+
+    internal void BuriedForeign(string group, string topic, int partition, long at)
+    {
+        Burials.Add(1, new KeyValuePair<string, object?>("group", group));
+        LogBuriedForeign(group, topic, partition, at);
     }
 
     internal void Buried(string group, LoggedEvent e, string error)
@@ -38,6 +53,39 @@ public sealed partial class LogLog(ILogger<LogLog> logger)
 
     [LoggerMessage(205, LogLevel.Critical, "Another process consumes this log now; this one stops")]
     internal partial void TakenOver();
+
+    [LoggerMessage(207, LogLevel.Debug, "The Kafka client says: {Line}")]
+    internal partial void OfClient(string line);
+
+    [LoggerMessage(208, LogLevel.Error, "{Fault}")]
+    internal partial void TopicsWrong(string fault);
+
+    [LoggerMessage(209, LogLevel.Warning,
+        "Topic {Topic} keeps messages for {FoundMs} ms where {WantedMs} are asked for (retention.ms)")]
+    internal partial void RetentionShort(string topic, long foundMs, long wantedMs);
+
+    [LoggerMessage(210, LogLevel.Error,
+        "{Topic}/{Partition}/{Offset} is not forwarded to Kafka, whose readers take it from the table: {Reason}")]
+    internal partial void NotForwarded(string topic, int partition, long offset, string reason);
+
+    [LoggerMessage(211, LogLevel.Warning, "The brokers do not take {Topic}/{Partition}; tried again: {Reason}")]
+    internal partial void BrokerRefuses(string topic, int partition, string reason);
+
+    [LoggerMessage(212, LogLevel.Information, "Group {Group} got {Count} partitions")]
+    internal partial void Assigned(string group, int count);
+
+    [LoggerMessage(213, LogLevel.Information, "Group {Group} gives back {Count} partitions")]
+    internal partial void Revoked(string group, int count);
+
+    [LoggerMessage(214, LogLevel.Warning, "Group {Group} has lost {Count} partitions to other members")]
+    internal partial void Lost(string group, int count);
+
+    [LoggerMessage(215, LogLevel.Warning, "Group {Group} read {Count} events from the table that Kafka did not have")]
+    private partial void LogFromTable(string group, int count);
+
+    [LoggerMessage(216, LogLevel.Error,
+        "Group {Group} made {Topic}/{Partition}, broker's offset {At}, a dead letter: no relay sent it")]
+    private partial void LogBuriedForeign(string group, string topic, int partition, long at);
 
     [LoggerMessage(203, LogLevel.Warning, "Group {Group} failed at {Topic}/{Partition}/{Offset}, try {Attempts}")]
     private partial void LogHandlerFailed(

@@ -1,3 +1,4 @@
+using Floodgate.Storage.Log.Kafka;
 using Floodgate.Vocabulary;
 
 namespace Floodgate.Storage.Log;
@@ -22,6 +23,9 @@ public sealed record LogSettings(
     int RetryDelayMsMax = 30_000,
     int StopWithinMs = 10_000)
 {
+    /// <summary>The Kafka cluster that carries the log; null when the log is the table.</summary>
+    public KafkaSettings? Kafka { get; init; }
+
     /// <summary>Reads the settings under <c>Log:</c>.</summary>
     public static LogSettings Read(SettingsSource source) => new(
         source.Int("Log:InFlightMax", 40_000, 1, 1_000_000, "events", "Events of a group in work at once."),
@@ -31,7 +35,10 @@ public sealed record LogSettings(
         source.Int("Log:AttemptsMax", 8, 1, 100, "tries", "Tries of an event before it becomes a dead letter."),
         source.Int("Log:RetryDelayMsFirst", 100, 1, 60_000, "ms", "Delay before the second try; doubles."),
         source.Int("Log:RetryDelayMsMax", 30_000, 1, 3_600_000, "ms", "The longest delay between tries."),
-        source.Int("Log:StopWithinMs", 10_000, 0, 600_000, "ms", "How long a stop waits for events in work."));
+        source.Int("Log:StopWithinMs", 10_000, 0, 600_000, "ms", "How long a stop waits for events in work."))
+    {
+        Kafka = KafkaSettings.Read(source),
+    };
 }
 
 /// <summary>When a failed event is tried again: exponential backoff with jitter, then never. Pure.</summary>

@@ -92,15 +92,15 @@ internal static class LogSql
     // (both do); a lateral limit and scalar subqueries leave them no choice.
     internal static readonly Statement SelectEvents = new(
         """
-        select e.partition_id, e.at_offset, e.key, e.type, e.payload
+        select e.partition_id, e.at_offset, e.key, e.type, e.payload, e.at_ms
         from {rows} cross join lateral (
-            select v.partition_id, v.at_offset, v.key, v.type, v.payload from log_event v
+            select v.partition_id, v.at_offset, v.key, v.type, v.payload, v.at_ms from log_event v
             where v.partition_id = rows.partition_id and v.at_offset >= rows.from_offset
             order by v.at_offset limit rows.events_max) e
         order by e.partition_id, e.at_offset
         """,
         """
-        select e.partition_id, e.at_offset, e.key, e.type, e.payload from log_event e
+        select e.partition_id, e.at_offset, e.key, e.type, e.payload, e.at_ms from log_event e
         where e.partition_id = (select rows.partition_id from {rows})
             and e.at_offset >= (select rows.from_offset from {rows})
         order by e.at_offset limit (select rows.events_max from {rows})

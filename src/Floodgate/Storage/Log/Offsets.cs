@@ -9,7 +9,7 @@ public sealed class Offsets
     private readonly ILogReader reader;
     private readonly Database.Database database;
     private readonly Lock gate = new();
-    private readonly Dictionary<long, Partition> partitions = [];
+    private readonly Dictionary<long, OffsetsPartition> partitions = [];
 
     internal Offsets(ILogReader reader, Database.Database database)
     {
@@ -36,7 +36,10 @@ public sealed class Offsets
                     offsets.Add(finished[i].Offset);
                 }
 
-                Move(partitions[id], partitions[id].Tracker.FirstUnfinishedWith(offsets), moved);
+                if (partitions.TryGetValue(id, out var partition)) // Else another member's now, effect or not.
+                {
+                    Move(partition, partition.Tracker.FirstUnfinishedWith(offsets), moved);
+                }
             }
         }
 
@@ -49,26 +52,82 @@ public sealed class Offsets
     {
         lock (gate)
         {
-            partitions[e.PartitionId].Tracker.Finish(e.Offset);
+            partitions.GetValueOrDefault(e.PartitionId)?.Tracker.Finish(e.Offset);
         }
     }
 
     /// <summary>Events in the log that the group has not committed.</summary>
     public ValueTask<long> LagAsync(Tx tx) => reader.LagAsync(tx);
 
-    internal void Start(IReadOnlyList<LoggedEvent> events)
+    /// <summary>Takes note that the events are in work; the partition of each, which it leaves with its lane.</summary>
+    internal IReadOnlyList<OffsetsPartition> Start(IReadOnlyList<LoggedEvent> events)
     {
+        var started = new OffsetsPartition[events.Count];
         lock (gate)
         {
-            foreach (var e in events)
+            for (var i = 0; i < events.Count; i++)
             {
-                if (!partitions.TryGetValue(e.PartitionId, out var partition))
+                var e = events[i];
+                // An offset of before the end: the partition was away, and begins again at what the group committed.
+                if (!partitions.TryGetValue(e.PartitionId, out var partition) || e.Offset < partition.Tracker.End)
                 {
-                    partition = new Partition(e.Topic, e.Partition, new OffsetTracker(e.Offset));
-                    partitions.Add(e.PartitionId, partition);
+                    partition = new OffsetsPartition(e.Topic, e.Partition, new OffsetTracker(e.Offset));
+                    partitions[e.PartitionId] = partition;
                 }
 
                 partition.Tracker.Start(e.Offset);
+                partition.InWork++;
+                started[i] = partition;
+            }
+        }
+
+        return started;
+    }
+
+    /// <summary>An event is not in work any more, finished or not.</summary>
+    internal void Leave(OffsetsPartition partition)
+    {
+        lock (gate)
+        {
+            partition.InWork--;
+            partition.EndIfEmpty();
+        }
+    }
+
+    /// <summary>
+    /// Tells that the partitions go to another member: what is in work of them and has not started is dropped. Answers
+    /// those that are known here.
+    /// </summary>
+    internal IReadOnlyList<OffsetsPartition> GiveUp(IReadOnlyList<(Topic Topic, int Partition)> gone)
+    {
+        lock (gate)
+        {
+            List<OffsetsPartition> known =
+            [
+                .. gone.Select(g => partitions.GetValueOrDefault(g.Topic.PartitionId(g.Partition)))
+                    .OfType<OffsetsPartition>(),
+            ];
+            foreach (var partition in known)
+            {
+                partition.GiveUp();
+            }
+
+            return known;
+        }
+    }
+
+    /// <summary>They are another member's now.</summary>
+    internal void Forget(IReadOnlyList<OffsetsPartition> gone)
+    {
+        lock (gate)
+        {
+            foreach (var partition in gone)
+            {
+                var id = partition.Topic.PartitionId(partition.Number);
+                if (partitions.GetValueOrDefault(id) == partition)
+                {
+                    partitions.Remove(id);
+                }
             }
         }
     }
@@ -96,7 +155,7 @@ public sealed class Offsets
         }
     }
 
-    private static void Move(Partition partition, long next, List<GroupOffset> moved)
+    private static void Move(OffsetsPartition partition, long next, List<GroupOffset> moved)
     {
         if (next > partition.Committed)
         {
@@ -118,22 +177,57 @@ public sealed class Offsets
             {
                 foreach (var offset in moved)
                 {
-                    var partition = partitions[offset.Topic.PartitionId(offset.Partition)];
-                    partition.Committed = Math.Max(partition.Committed, offset.NextOffset);
+                    if (partitions.TryGetValue(offset.Topic.PartitionId(offset.Partition), out var partition))
+                    {
+                        partition.Committed = Math.Max(partition.Committed, offset.NextOffset);
+                    }
                 }
             }
         });
     }
 
-    private sealed class Partition(Topic topic, int number, OffsetTracker tracker)
+}
+
+/// <summary>A partition while it is this reader's. Its owner locks.</summary>
+internal sealed class OffsetsPartition(Topic topic, int number, OffsetTracker tracker)
+{
+    private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource gone = new();
+    private volatile bool isGone;
+
+    public Topic Topic { get; } = topic;
+
+    public int Number { get; } = number;
+
+    public OffsetTracker Tracker { get; } = tracker;
+
+    public long Committed { get; set; }
+
+    /// <summary>Events in work.</summary>
+    public int InWork { get; set; }
+
+    /// <summary>True when it goes or went to another member: nothing of it is started or tried again.</summary>
+    public bool IsGone => isGone;
+
+    /// <summary>Cancelled when it goes.</summary>
+    public CancellationToken Gone => gone.Token;
+
+    /// <summary>Completes when it goes and nothing of it is in work.</summary>
+    public Task Ended => ended.Task;
+
+    public void GiveUp()
     {
-        public Topic Topic { get; } = topic;
+        isGone = true;
+        _ = gone.CancelAsync(); // Not awaited: the waits that it ends go on on the pool, not under the owner's lock.
+        EndIfEmpty();
+    }
 
-        public int Number { get; } = number;
-
-        public OffsetTracker Tracker { get; } = tracker;
-
-        public long Committed { get; set; }
+    public void EndIfEmpty()
+    {
+        if (isGone && InWork == 0)
+        {
+            ended.TrySetResult();
+        }
     }
 }
 
@@ -145,6 +239,9 @@ internal sealed class OffsetTracker(long first)
 {
     private bool[] finished = new bool[1_024];
     private long end = first;
+
+    /// <summary>Behind the last one that was started.</summary>
+    public long End => end;
 
     /// <summary>The first offset that is not finished; everything before it is.</summary>
     public long FirstUnfinished { get; private set; } = first;

@@ -26,6 +26,7 @@ public abstract class EventLogContract(LogStage stage) : IAsyncLifetime
     {
         var reader = await stage.SubscribeAsync("g", Payments);
         await stage.AppendAsync(Numbered("k", 1));
+        await stage.ArrivedAsync(reader); // Inside of the transaction SQLite cannot wait.
 
         var seenBefore = await stage.WriteAsync(async tx =>
         {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Tests.Fixtures;
@@ -35,7 +36,7 @@ public abstract class LogStage : IAsyncLifetime
     public FakeClock Clock { get; } = new();
 
     /// <summary>No linger, because the clock stands still; the longest poll, so that wake-ups do the work.</summary>
-    public LogSettings Settings { get; } = new(
+    public LogSettings Settings { get; protected set; } = new(
         InFlightMax: 10_000, FetchMax: 1_000, FetchLingerMs: 0, PollMs: 1_000, AttemptsMax: 3,
         RetryDelayMsFirst: 200, RetryDelayMsMax: 30_000, StopWithinMs: 7_000);
 
@@ -55,7 +56,8 @@ public abstract class LogStage : IAsyncLifetime
         Database = new SwitchedDatabase(await OpenDatabaseAsync());
         await Database.MigrateAsync(
             [
-                .. LogSql.Migrations,
+                .. CoordinationModule.Migrations,
+                .. LogModule.Migrations,
                 new Migration("test-001", """
                     create table effect (key text not null, n bigint not null, primary key (key, n));
                     create table commits (n bigint not null);
@@ -77,6 +79,9 @@ public abstract class LogStage : IAsyncLifetime
     public abstract Task<IEventLog> OpenLogAsync();
 
     public ValueTask<T> WriteAsync<T>(Func<Tx, ValueTask<T>> work) => Database.WriteAsync(work);
+
+    /// <summary>Until what was appended can be fetched without waiting: where the log is not the table, a way.</summary>
+    public virtual Task ArrivedAsync(ILogReader reader) => Task.CompletedTask;
 
     /// <summary>Appends in a transaction of its own.</summary>
     public Task AppendAsync(params NewEvent[] events) => AppendAsync(Log, events);
