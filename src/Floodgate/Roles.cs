@@ -13,6 +13,7 @@ using Floodgate.Settlement.Batches;
 using Floodgate.Settlement.Reconciliation;
 using Floodgate.Signals;
 using Floodgate.Storage.Coordination;
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Supervision;
@@ -56,6 +57,8 @@ internal static class Roles
         services.AddSingleton(Random.Shared); // tidy: chance: this is where it is injected from.
         services.AddSingleton<Ids>();
         services.AddSingleton(_ => OpenDatabase(settings.Database));
+        CoordinationModule.AddShared(
+            services, settings.Coordination, settings.Server.Role, settings.Database.IsPostgreSql);
         var runsWorker = settings.Server.Role != "api";
         CoordinationModule.Add(services, settings.Jobs, runsWorker);
         LogModule.Add(services, settings.Log, Topics, runsWorker);
@@ -76,6 +79,15 @@ internal static class Roles
         SignalsModule.Add(services, settings.Ranking, runsWorker);
         SupervisionModule.Add(services, settings.Supervision);
         services.AddSingleton(WaitingRoomsCheck);
+        if (settings.Database.IsPostgreSql)
+        {
+            services.AddSingleton(p => NodeCheck(p, "clock", isFatal: true, nodes => nodes.ClockFault));
+        }
+
+        if (settings.Coordination.IsShared)
+        {
+            services.AddSingleton(p => NodeCheck(p, "redis", isFatal: false, nodes => nodes.RedisFault));
+        }
     }
 
     /// <summary>Opens the database that the settings name.</summary>
@@ -131,6 +143,13 @@ internal static class Roles
                 now.Due,
                 payments.Breakers.Any(breaker => breaker.State == PaymentChecks.BreakerOpen));
         });
+    }
+
+    private static ReadyCheck NodeCheck(
+        IServiceProvider services, string name, bool isFatal, Func<NodeBook, string?> fault)
+    {
+        var nodes = services.GetRequiredService<NodeBook>();
+        return new(name, _ => ValueTask.FromResult(fault(nodes)), isFatal);
     }
 
     private static ReadyCheck WaitingRoomsCheck(IServiceProvider services) => new(
