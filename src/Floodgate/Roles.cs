@@ -67,7 +67,8 @@ internal static class Roles
         RateLimitsModule.Add(services, settings.RateLimits, servesRoutes: settings.Server.Role != "worker");
         CatalogModule.Add(services, settings.Catalog);
         HoldsModule.Add(services);
-        AdmissionModule.Add(services, settings.Admission, settings.Server.Role);
+        AdmissionModule.Add(
+            services, settings.Admission, settings.Server.Role, settings.Coordination.IsShared);
         services.AddSingleton(PaymentHealthOf);
         OrdersModule.Add(services, settings.Orders, runsWorker);
         LedgerModule.Add(services);
