@@ -6,6 +6,7 @@ using Floodgate.Access.Identity;
 using Floodgate.Checkout.Catalog;
 using Floodgate.Checkout.Catalog.Imports;
 using Floodgate.Payment.Charges.Providers.Http;
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Vocabulary;
@@ -425,7 +426,7 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
         }
 
         var (file, isDryRun, ids) = (bytes.AsMemory(0, length), parsed.GetValue(dryRun), new Ids(TimeProvider.System));
-        var book = new ImportBook(database, new CatalogBook(database, ids), keys, ids);
+        var book = new ImportBook(database, new CatalogBook(database, ids, SharedAnswers.None(), News.Alone()), keys, ids);
         var result = await book.ImportAsync(
             new(merchant), file, ImportBook.FormatOf(file.Span), isDryRun, CancellationToken.None);
         foreach (var fault in result.Faults)
@@ -493,5 +494,5 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
     }
 
     private static ApiKeys Keys(Database database, Settings settings) =>
-        new(database, settings.Access, TimeProvider.System, new(TimeProvider.System));
+        new(database, settings.Access, TimeProvider.System, new(TimeProvider.System), News.Alone());
 }

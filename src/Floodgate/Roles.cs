@@ -13,6 +13,7 @@ using Floodgate.Settlement.Batches;
 using Floodgate.Settlement.Reconciliation;
 using Floodgate.Signals;
 using Floodgate.Storage.Coordination;
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Supervision;
@@ -56,6 +57,8 @@ internal static class Roles
         services.AddSingleton(Random.Shared); // tidy: chance: this is where it is injected from.
         services.AddSingleton<Ids>();
         services.AddSingleton(_ => OpenDatabase(settings.Database));
+        CoordinationModule.AddShared(
+            services, settings.Coordination, settings.Server.Role, settings.Database.IsPostgreSql);
         var runsWorker = settings.Server.Role != "api";
         CoordinationModule.Add(services, settings.Jobs, runsWorker);
         LogModule.Add(services, settings.Log, Topics, runsWorker, isShared: settings.Database.IsPostgreSql);
@@ -69,7 +72,8 @@ internal static class Roles
         RateLimitsModule.Add(services, settings.RateLimits, servesRoutes: settings.Server.Role != "worker");
         CatalogModule.Add(services, settings.Catalog);
         HoldsModule.Add(services);
-        AdmissionModule.Add(services, settings.Admission, settings.Server.Role);
+        AdmissionModule.Add(
+            services, settings.Admission, settings.Server.Role, settings.Coordination.IsShared);
         services.AddSingleton(PaymentHealthOf);
         OrdersModule.Add(services, settings.Orders, runsWorker);
         LedgerModule.Add(services);
@@ -81,6 +85,15 @@ internal static class Roles
         SignalsModule.Add(services, settings.Ranking, runsWorker);
         SupervisionModule.Add(services, settings.Supervision);
         services.AddSingleton(WaitingRoomsCheck);
+        if (settings.Database.IsPostgreSql)
+        {
+            services.AddSingleton(p => NodeCheck(p, "clock", isFatal: true, nodes => nodes.ClockFault));
+        }
+
+        if (settings.Coordination.IsShared)
+        {
+            services.AddSingleton(p => NodeCheck(p, "redis", isFatal: false, nodes => nodes.RedisFault));
+        }
     }
 
     /// <summary>Opens the database that the settings name.</summary>
@@ -140,6 +153,13 @@ internal static class Roles
 
     private static ReadyCheck BrokerCheck(IServiceProvider services, string role) => new(
         "broker", _ => ValueTask.FromResult(LogModule.BrokerFaultOf(services, takesPayments: role != "worker")));
+
+    private static ReadyCheck NodeCheck(
+        IServiceProvider services, string name, bool isFatal, Func<NodeBook, string?> fault)
+    {
+        var nodes = services.GetRequiredService<NodeBook>();
+        return new(name, _ => ValueTask.FromResult(fault(nodes)), isFatal);
+    }
 
     private static ReadyCheck WaitingRoomsCheck(IServiceProvider services) => new(
         "waiting-rooms",

@@ -5,6 +5,7 @@ using Floodgate.Checkout.Admission;
 using Floodgate.Access.RateLimits;
 using Floodgate.Payment.Charges;
 using Floodgate.Payment.Charges.Providers;
+using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Supervision;
@@ -73,6 +74,11 @@ internal static class Server
             }
 
             await app.Services.GetRequiredService<Database>().MigrateAsync(Roles.Migrations, cancel);
+            if (await CoordinationModule.JoinAsync(app.Services, cancel) is { } fault)
+            {
+                throw new StartException(fault);
+            }
+
             await IdentityModule.StartAsync(app.Services, cancel);
             await LogModule.StartAsync(app.Services, cancel);
             await AccessModule.StartAsync(app.Services, cancel);

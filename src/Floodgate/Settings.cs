@@ -99,6 +99,7 @@ public sealed record ServerSettings(IReadOnlyList<string> Urls, string Role, boo
 public sealed record Settings(
     ServerSettings Server,
     DatabaseSettings Database,
+    CoordinationSettings Coordination,
     JobSettings Jobs,
     LogSettings Log,
     AccessSettings Access,
@@ -167,6 +168,7 @@ public sealed record Settings(
         var settings = new Settings(
             server,
             database,
+            CoordinationSettings.Read(source, database.IsPostgreSql),
             JobSettings.Read(source),
             LogSettings.Read(source),
             AccessSettings.Read(source, server.IsDemo),

@@ -70,7 +70,7 @@ internal sealed class RedisLock : IAsyncDisposable
     private SemaphoreSlim WakerOf(string key) => wakers.GetOrAdd(key, name =>
     {
         var waker = new SemaphoreSlim(0);
-        redis.GetSubscriber().Subscribe(name, (_, _) => waker.Release());
+        redis.GetSubscriber().Subscribe(RedisChannel.Literal(name), (_, _) => waker.Release());
         return waker;
     });
 

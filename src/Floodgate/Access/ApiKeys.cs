@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Floodgate.Access.RateLimits;
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Storage.Database;
 using Floodgate.Vocabulary;
 
@@ -67,22 +68,27 @@ public sealed class ApiKeys
     private const string DemoMerchantId = "demo";
     private const string Prefix = "fg_live_";
     private const int PrefixLength = 12; // With it.
+    private const string Topic = "key-ended";
     private const int SecretBytes = 32;
     private const int NameLengthMax = 100;
 
     private readonly Database database;
     private readonly TimeProvider time;
     private readonly Ids ids;
+    private readonly News news;
     private readonly KeyCache cache;
     private readonly FrozenDictionary<KeyHash, Caller> demo;
 
     /// <summary>Keys of this database; those of demo mode only when the settings say so.</summary>
-    public ApiKeys(Database database, AccessSettings settings, TimeProvider time, Ids ids)
+    public ApiKeys(Database database, AccessSettings settings, TimeProvider time, Ids ids, News news)
     {
+        this.news = news;
         this.database = database;
         this.time = time;
         this.ids = ids;
-        cache = new(settings, time);
+        cache = new(settings, time, news);
+        news.Listen(Topic, hash => cache.End(KeyHash.FromBytes(hash.ToArray())));
+        news.Missed += cache.Forget;
         demo = (settings.HasDemoKeys ? DemoKeys() : []).ToFrozenDictionary();
     }
 
@@ -204,8 +210,8 @@ public sealed class ApiKeys
     }
 
     /// <summary>
-    /// Ends a key of this merchant, or of any with null: at once on this node, on others within
-    /// <see cref="AccessSettings.KeyCachedSeconds"/>. Answers the key as it is then; a repeat changes nothing. Null
+    /// Ends a key of this merchant, or of any with null: at once on this node and on those that hear of it, on others
+    /// within <see cref="AccessSettings.KeyCachedSeconds"/>. Answers the key as it is then; a repeat changes nothing. Null
     /// when there is no such key.
     /// </summary>
     public async ValueTask<MerchantKey?> RevokeAsync(Guid id, string? merchantId, CancellationToken cancel)
@@ -222,6 +228,7 @@ public sealed class ApiKeys
         }
 
         cache.End(ended.Hash);
+        await news.TellAsync(Topic, ended.Hash.ToBytes());
         return ended.Key;
     }
 

@@ -1,17 +1,28 @@
 using System.Collections.Concurrent;
+using Floodgate.Storage.Coordination.Shared;
 
 namespace Floodgate.Access;
 
 /// <summary>
-/// Tells those who wait that something has changed. Only a hint within this process: waiters read it
-/// again, and also once a second, so a change made elsewhere is seen too.
+/// Tells those who wait, on every node, that something has changed. Only a hint: waiters read it again, and also once a
+/// second, so a change that nobody told is seen too.
 /// </summary>
-public sealed class ChangeWatch(TimeProvider clock)
+public sealed class ChangeWatch
 {
+    private const string Topic = "changed";
+
     private static readonly TimeSpan SafetyNet = TimeSpan.FromSeconds(1);
 
-    private readonly TimeProvider time = clock;
+    private readonly TimeProvider time;
+    private readonly News news;
     private readonly ConcurrentDictionary<Guid, Signal> signals = new();
+
+    /// <summary>Listens to what other nodes change.</summary>
+    public ChangeWatch(TimeProvider time, News news)
+    {
+        (this.time, this.news) = (time, news);
+        news.ListenIds(Topic, Ring);
+    }
 
     /// <summary>Starts to listen; do it before reading the thing, or a change in between is missed.</summary>
     public Listener Listen(Guid id)
@@ -31,7 +42,13 @@ public sealed class ChangeWatch(TimeProvider clock)
     }
 
     /// <summary>Wakes the listeners of these ids.</summary>
-    public void Changed(IEnumerable<Guid> ids)
+    public void Changed(IReadOnlyCollection<Guid> ids)
+    {
+        Ring(ids);
+        news.TellIds(Topic, ids);
+    }
+
+    private void Ring(IReadOnlyCollection<Guid> ids)
     {
         if (signals.IsEmpty)
         {

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
+using Floodgate.Storage.Coordination.Shared;
 
 namespace Floodgate.Access;
 
@@ -54,9 +55,12 @@ internal readonly record struct KeyHash(ulong A, ulong B, ulong C, ulong D)
 /// <remarks>
 /// A look-up that read a key before it was revoked may come back after that: it would bring the key to life again. So
 /// it names the <see cref="Age"/> it began at, and what is older than the last end of a key is not kept.
+/// While the ends that other nodes tell may not arrive, a known key is believed for a second only.
 /// </remarks>
-internal sealed class KeyCache(AccessSettings settings, TimeProvider time)
+internal sealed class KeyCache(AccessSettings settings, TimeProvider time, News news)
 {
+    private const int DeafSeconds = 1;
+
     // Read by every request, written on look-ups. The two are apart so that unknown keys never push out known ones.
     private readonly ConcurrentDictionary<KeyHash, Entry> known = new();
     private readonly ConcurrentDictionary<KeyHash, Entry> unknown = new();
@@ -75,7 +79,9 @@ internal sealed class KeyCache(AccessSettings settings, TimeProvider time)
         if (known.TryGetValue(key, out var entry) || unknown.TryGetValue(key, out entry))
         {
             caller = entry.Caller;
-            return time.GetTimestamp() < entry.UntilTimestamp;
+            var now = time.GetTimestamp();
+            return now < entry.UntilTimestamp
+                && (!news.IsDeaf || caller is null || now < entry.Since + (DeafSeconds * time.TimestampFrequency));
         }
 
         caller = null;
@@ -92,6 +98,18 @@ internal sealed class KeyCache(AccessSettings settings, TimeProvider time)
         {
             Volatile.Write(ref age, age + 1);
             Keep_NeedsLock(key, null);
+        }
+    }
+
+    /// <summary>Other nodes may have ended any key: all are looked up again.</summary>
+    public void Forget()
+    {
+        lock (gate)
+        {
+            Volatile.Write(ref age, age + 1);
+            known.Clear();
+            unknown.Clear();
+            (knownCount, unknownCount) = (0, 0);
         }
     }
 
@@ -112,17 +130,21 @@ internal sealed class KeyCache(AccessSettings settings, TimeProvider time)
         if (caller is not null)
         {
             unknown.TryRemove(key, out _);
-            Put(known, ref knownCount, settings.KeysCachedMax, key, new(caller, Until(settings.KeyCachedSeconds)));
+            Put(known, ref knownCount, settings.KeysCachedMax, key, EntryOf(caller, settings.KeyCachedSeconds));
         }
         else
         {
             known.TryRemove(key, out _);
-            var until = Until(settings.UnknownKeyCachedSeconds);
-            Put(unknown, ref unknownCount, settings.UnknownKeysCachedMax, key, new(null, until));
+            var entry = EntryOf(null, settings.UnknownKeyCachedSeconds);
+            Put(unknown, ref unknownCount, settings.UnknownKeysCachedMax, key, entry);
         }
     }
 
-    private long Until(int seconds) => time.GetTimestamp() + (seconds * time.TimestampFrequency);
+    private Entry EntryOf(Caller? caller, int seconds)
+    {
+        var now = time.GetTimestamp();
+        return new(caller, now, now + (seconds * time.TimestampFrequency));
+    }
 
     private static void Put(
         ConcurrentDictionary<KeyHash, Entry> entries, ref int count, int max, KeyHash key, Entry entry)
@@ -141,5 +163,5 @@ internal sealed class KeyCache(AccessSettings settings, TimeProvider time)
         }
     }
 
-    private sealed record Entry(Caller? Caller, long UntilTimestamp);
+    private sealed record Entry(Caller? Caller, long Since, long UntilTimestamp);
 }

@@ -205,7 +205,17 @@ internal sealed class RouteGuard(
 
     private Task HandleAsync(HttpContext context, Caller caller) => route.Limit == Limit.None
         ? handler(context, caller)
+        : limits.IsShared
+        ? HandleSharedAsync(context, caller)
         : limits.RefuseOrPass(context, route.Limit, caller) ?? handler(context, caller);
+
+    private async Task HandleSharedAsync(HttpContext context, Caller caller)
+    {
+        if (await limits.PassesAsync(context, route.Limit, caller))
+        {
+            await handler(context, caller);
+        }
+    }
 
     private static string WhoIn(Who who) => string.Join(" or ", new[]
     {

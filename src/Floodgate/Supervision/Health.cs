@@ -7,7 +7,10 @@ namespace Floodgate.Supervision;
 /// <summary>One thing that must work before this process gets traffic. Modules register theirs as services.</summary>
 /// <param name="Name">What it is about, such as <c>database</c>.</param>
 /// <param name="FaultAsync">Null when it works; else what is missing, as a short sentence without secrets.</param>
-public sealed record ReadyCheck(string Name, Func<CancellationToken, ValueTask<string?>> FaultAsync);
+/// <param name="IsFatal">
+/// False when the process does its work without it, only less well: then it is told, and traffic goes on.</param>
+public sealed record ReadyCheck(
+    string Name, Func<CancellationToken, ValueTask<string?>> FaultAsync, bool IsFatal = true);
 
 /// <summary>The health routes: alive tells that the process answers, ready that it should get traffic.</summary>
 internal sealed class Health(IEnumerable<ReadyCheck> checks, SupervisionSettings settings, ILogger<Health> logger)
@@ -25,11 +28,13 @@ internal sealed class Health(IEnumerable<ReadyCheck> checks, SupervisionSettings
         routes.Map("GET", "/health/ready", Who.Public, (context, _) => ReadyAsync(context));
     }
 
-    /// <summary>Answers 200 with the names of the checks, or 503 with what is missing.</summary>
+    /// <summary>
+    /// Answers 200 with the names of the checks, and what is less well; or 503 with what is missing.
+    /// </summary>
     internal async Task ReadyAsync(HttpContext context)
     {
         var faults = await Task.WhenAll(checks.Select(check => FaultOfAsync(check, context.RequestAborted)));
-        var missing = faults.Where(fault => fault is not null).ToList();
+        var missing = faults.Where((fault, n) => fault is not null && checks[n].IsFatal).ToList();
         if (missing.Count > 0)
         {
             await Problem.WriteAsync(context, NotReady, string.Join(' ', missing), RetryAfterSeconds);
@@ -48,10 +53,27 @@ internal sealed class Health(IEnumerable<ReadyCheck> checks, SupervisionSettings
             }
 
             json.WriteEndArray();
+            WriteDegraded(json, [.. faults.OfType<string>()]);
             json.WriteEndObject();
         }
 
         await AnswerAsync(context, buffer.ToArray());
+    }
+
+    private static void WriteDegraded(Utf8JsonWriter json, IReadOnlyList<string> faults)
+    {
+        if (faults.Count == 0)
+        {
+            return;
+        }
+
+        json.WriteStartArray("degraded");
+        foreach (var fault in faults)
+        {
+            json.WriteStringValue(fault);
+        }
+
+        json.WriteEndArray();
     }
 
     private async Task<string?> FaultOfAsync(ReadyCheck check, CancellationToken cancel)

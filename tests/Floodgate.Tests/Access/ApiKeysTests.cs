@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
 using Floodgate.Access;
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Storage.Database;
 using Floodgate.Vocabulary;
 using Xunit;
@@ -137,7 +138,7 @@ public sealed class ApiKeysTests : IAsyncLifetime
     [Fact]
     public void A_look_up_from_before_the_end_of_a_key_is_not_kept()
     {
-        var cache = new KeyCache(Settings(), clock);
+        var cache = new KeyCache(Settings(), clock, News.Alone());
         var hash = KeyHash.Of("fg_live_key");
         var age = cache.Age;
         cache.End(hash);
@@ -265,5 +266,5 @@ public sealed class ApiKeysTests : IAsyncLifetime
 
     private static AccessSettings Settings(bool isDemo = false) => new(10, 30, 10, 5, isDemo);
 
-    private ApiKeys Keys(bool isDemo = false) => new(database, Settings(isDemo), clock, new Ids(clock));
+    private ApiKeys Keys(bool isDemo = false) => new(database, Settings(isDemo), clock, new Ids(clock), News.Alone());
 }

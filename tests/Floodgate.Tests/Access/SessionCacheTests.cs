@@ -1,4 +1,5 @@
 using Floodgate.Access.Identity;
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Tests.Fixtures;
 using Xunit;
 
@@ -12,7 +13,7 @@ public sealed class SessionCacheTests
     private readonly FakeClock clock = new();
     private readonly SessionCache cache;
 
-    public SessionCacheTests() => cache = new(new() { SessionsCachedMax = 10 }, clock);
+    public SessionCacheTests() => cache = new(new() { SessionsCachedMax = 10 }, clock, News.Alone());
 
     [Fact]
     public void A_session_is_alive_for_its_time_and_no_longer()

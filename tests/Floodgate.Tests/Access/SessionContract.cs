@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Floodgate.Access;
 using Floodgate.Access.Identity;
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Storage.Database;
 using Floodgate.Tests.Fixtures;
 using Floodgate.Tests.Storage;
@@ -73,7 +74,7 @@ public abstract class SessionContract : IAsyncLifetime
         var unknown = await users.CreateAsync("a@b", Password, Role.Merchant, "nobody", CancellationToken.None);
         Assert.Equal(CreateUserOutcome.MerchantUnknown, unknown.Outcome);
 
-        var merchant = await new ApiKeys(database, new(10, 30, 10, 5, false), clock, new(clock))
+        var merchant = await new ApiKeys(database, new(10, 30, 10, 5, false), clock, new(clock), News.Alone())
             .CreateMerchantAsync("Acme", null, CancellationToken.None);
         var created = await users.CreateAsync(
             "a@b", Password, Role.Merchant, merchant.MerchantId, CancellationToken.None);
@@ -400,7 +401,8 @@ public abstract class SessionContract : IAsyncLifetime
     {
         var own = settings ?? Normal;
         var node = new SessionBook(
-            database, new(own), new(own, clock), own, clock, new Ids(clock), NullLogger<SessionBook>.Instance);
+            database, new(own), new(own, clock), own, clock, new Ids(clock), News.Alone(),
+            NullLogger<SessionBook>.Instance);
         await node.LoadKeyAsync(CancellationToken.None);
         return node;
     }

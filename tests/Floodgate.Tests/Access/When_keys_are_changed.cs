@@ -1,4 +1,5 @@
 using Floodgate.Access;
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Storage.Database;
 using Floodgate.Tests.Fixtures;
 using Floodgate.Tests.Payment;
@@ -56,7 +57,8 @@ public sealed class When_keys_are_changed(PostgreSqlServer postgreSql, CalmServe
         {
             await StoreOldKeysAsync(database);
             var keys = new ApiKeys(
-                database, new(10, 30, 10, 5, HasDemoKeys: false), TimeProvider.System, new Ids(TimeProvider.System));
+                database, new(10, 30, 10, 5, HasDemoKeys: false), TimeProvider.System, new Ids(TimeProvider.System),
+                News.Alone());
             Assert.NotNull(await keys.FindAsync("fg_live_old", CancellationToken.None));
             var listed = (await keys.ListAsync("old", Guid.Empty, 10, CancellationToken.None))!;
             Assert.Equal(2, listed.Select(key => key.Id).Distinct().Count());

@@ -9,9 +9,13 @@ namespace Floodgate.Tests.Architecture;
 /// </summary>
 public sealed class Rules(AssemblyDefinition assembly, string root)
 {
-    private const string DatabaseModule = "Storage.Database";
-
-    private static readonly string[] Drivers = ["Npgsql", "Microsoft.Data.Sqlite", "SQLitePCLRaw"];
+    private static readonly (string Driver, string Home)[] Drivers =
+    [
+        ("Npgsql", "Storage.Database"),
+        ("Microsoft.Data.Sqlite", "Storage.Database"),
+        ("SQLitePCLRaw", "Storage.Database"),
+        ("StackExchange.Redis", "Storage.Coordination"),
+    ];
 
     private readonly IReadOnlyList<TypeUse> uses = TypeUse.In(assembly, root);
 
@@ -53,11 +57,13 @@ public sealed class Rules(AssemblyDefinition assembly, string root)
         }
     }
 
-    /// <summary>Npgsql and SQLite are known to Storage.Database alone.</summary>
-    public IEnumerable<string> DriversStayInTheDatabaseModule() => uses
-        .Where(use => Drivers.Any(driver => use.To.Scope.Name.StartsWith(driver, StringComparison.Ordinal)))
-        .Where(use => Modules.Of(use.From.Namespace, root) != DatabaseModule)
-        .Select(use => $"{use}: drivers are used only in {DatabaseModule}");
+    /// <summary>Npgsql and SQLite are known to Storage.Database alone, Redis to Storage.Coordination.</summary>
+    public IEnumerable<string> DriversStayAtHome() =>
+        from use in uses
+        from driver in Drivers
+        where use.To.Scope.Name.StartsWith(driver.Driver, StringComparison.Ordinal)
+            && Modules.Of(use.From.Namespace, root) != driver.Home
+        select $"{use}: {driver.Driver} is used only in {driver.Home}";
 
     /// <summary>The assembly references none of the named ones.</summary>
     public IEnumerable<string> ReferencesNone(params string[] assemblies) => assembly.MainModule.AssemblyReferences

@@ -3,6 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Storage.Database;
 using Floodgate.Vocabulary;
 
@@ -47,15 +48,9 @@ public sealed record SessionAnswer(
 /// The sessions of users. A session is a family of refresh tokens: <c>fg_rt_</c> and 43 characters of 256 random bits,
 /// each used once. Access tokens carry its id, so they end with it.
 /// </summary>
-public sealed class SessionBook(
-    Database database,
-    Passwords passwords,
-    LoginThrottle throttle,
-    IdentitySettings settings,
-    TimeProvider time,
-    Ids ids,
-    ILogger<SessionBook> logger)
+public sealed class SessionBook
 {
+    private const string Topic = "session-ended";
     private const string Prefix = "fg_rt_";
     private const int SecretBytes = 32;
     private const int SigningKeyBytes = 32;
@@ -63,10 +58,42 @@ public sealed class SessionBook(
     // A refresh that began in time is over by then, so the sweep never meets one.
     private static readonly TimeSpan SweptAfter = TimeSpan.FromHours(1);
 
-    private readonly SessionCache cache = new(settings, time);
+    private readonly Database database;
+    private readonly Passwords passwords;
+    private readonly LoginThrottle throttle;
+    private readonly IdentitySettings settings;
+    private readonly TimeProvider time;
+    private readonly Ids ids;
+    private readonly News news;
+    private readonly ILogger<SessionBook> logger;
+    private readonly SessionCache cache;
 
     // Written once, before the server takes requests.
     private AccessTokens? tokens;
+
+    /// <summary>Listens to sessions that end on other nodes.</summary>
+    public SessionBook(
+        Database database,
+        Passwords passwords,
+        LoginThrottle throttle,
+        IdentitySettings settings,
+        TimeProvider time,
+        Ids ids,
+        News news,
+        ILogger<SessionBook> logger)
+    {
+        (this.database, this.passwords, this.throttle, this.settings) = (database, passwords, throttle, settings);
+        (this.time, this.ids, this.news, this.logger) = (time, ids, news, logger);
+        cache = new(settings, time, news);
+        news.ListenIds(Topic, ended =>
+        {
+            foreach (var session in ended)
+            {
+                cache.Remove(session);
+            }
+        });
+        news.Missed += cache.Forget;
+    }
 
     private AccessTokens Tokens => tokens ?? throw new InvalidOperationException("The signing key is not loaded yet.");
 
@@ -132,8 +159,8 @@ public sealed class SessionBook(
     }
 
     /// <summary>
-    /// Ends a session: at once on this node, on others within <see cref="IdentitySettings.SessionCached"/>. A session
-    /// that has ended stays so.
+    /// Ends a session: at once on this node and on those that hear of it, on others within
+    /// <see cref="IdentitySettings.SessionCached"/>. A session that has ended stays so.
     /// </summary>
     public ValueTask<bool> EndAsync(Guid session, CancellationToken cancel) => database.WriteAsync(
         tx =>
@@ -266,10 +293,15 @@ public sealed class SessionBook(
     private void End(Tx tx, IReadOnlyList<Guid> sessions, long nowMs)
     {
         IdentitySql.QueueEnd(tx, sessions, nowMs);
-        foreach (var session in sessions)
+        tx.OnCommitted(() =>
         {
-            tx.OnCommitted(() => cache.Remove(session));
-        }
+            foreach (var session in sessions)
+            {
+                cache.Remove(session);
+            }
+
+            news.TellIds(Topic, sessions);
+        });
     }
 
     private SessionAnswer Answer(User user, Guid session, string refresh, long refreshExpiresMs) => new(

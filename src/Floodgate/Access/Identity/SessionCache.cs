@@ -1,12 +1,15 @@
 using System.Collections.Concurrent;
+using Floodgate.Storage.Coordination.Shared;
 
 namespace Floodgate.Access.Identity;
 
 /// <summary>
 /// Sessions seen alive lately, so that a token costs a look-up now and then only. A session that ends on this node is
-/// gone from here before its end is answered. Bounded: a full one is emptied, which costs look-ups and never memory.
+/// gone from here before its end is answered, and one that ends on another node is told. While that may not be told,
+/// nothing here is believed and the database is asked. Bounded: a full one is emptied, which costs look-ups and never
+/// memory.
 /// </summary>
-internal sealed class SessionCache(IdentitySettings settings, TimeProvider time)
+internal sealed class SessionCache(IdentitySettings settings, TimeProvider time, News news)
 {
     // Read by every request with a token; written under the gate.
     private readonly ConcurrentDictionary<Guid, long> liveUntil = new();
@@ -21,7 +24,7 @@ internal sealed class SessionCache(IdentitySettings settings, TimeProvider time)
 
     /// <summary>True when the session was alive a short while ago.</summary>
     public bool IsLive(Guid session) =>
-        liveUntil.TryGetValue(session, out var until) && time.GetTimestamp() < until;
+        !news.IsDeaf && liveUntil.TryGetValue(session, out var until) && time.GetTimestamp() < until;
 
     /// <summary>Keeps that it lives, unless any session has ended since: it may be this one.</summary>
     public void PutLive(Guid session, long endsBefore)
@@ -42,6 +45,17 @@ internal sealed class SessionCache(IdentitySettings settings, TimeProvider time)
             var until = time.GetTimestamp() + (long)(settings.SessionCached.TotalSeconds * time.TimestampFrequency);
             count += liveUntil.TryAdd(session, until) ? 1 : 0;
             liveUntil[session] = until;
+        }
+    }
+
+    /// <summary>Any may have ended: all are looked up again.</summary>
+    public void Forget()
+    {
+        lock (gate)
+        {
+            ends++;
+            liveUntil.Clear();
+            count = 0;
         }
     }
 

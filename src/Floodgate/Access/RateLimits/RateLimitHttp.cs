@@ -25,14 +25,32 @@ public sealed class RateLimitHttp(RateLimiter limiter, ClientAddress addresses)
     /// Takes a token and tells in the headers what is left. Null when the request may go on; otherwise it was refused,
     /// and the task is the end of that.
     /// </summary>
-    internal Task? RefuseOrPass(HttpContext context, Limit limit, Caller caller)
+    internal Task? RefuseOrPass(HttpContext context, Limit limit, Caller caller) =>
+        limiter.TryTake(limit, caller, AddressOf(context, limit), out var quota, out var taken)
+            ? Answer(context, quota, taken)
+            : null;
+
+    /// <summary>True when the decision is taken together with other nodes: then <see cref="PassesAsync"/>.</summary>
+    internal bool IsShared => limiter.IsShared;
+
+    /// <summary>As <see cref="RefuseOrPass"/>: true when the request may go on, otherwise it was refused.</summary>
+    internal async ValueTask<bool> PassesAsync(HttpContext context, Limit limit, Caller caller)
     {
-        var address = RateLimiter.IsOfAddress(limit) ? addresses.Of(context) : null;
-        if (!limiter.TryTake(limit, caller, address, out var quota, out var taken))
+        if (await limiter.TakeAsync(limit, caller, AddressOf(context, limit)) is not { } answer
+            || Answer(context, answer.Quota, answer.Taken) is not { } refusal)
         {
-            return null;
+            return true;
         }
 
+        await refusal;
+        return false;
+    }
+
+    private System.Net.IPAddress? AddressOf(HttpContext context, Limit limit) =>
+        RateLimiter.IsOfAddress(limit) ? addresses.Of(context) : null;
+
+    private static Task? Answer(HttpContext context, Quota quota, Taken taken)
+    {
         // Whole seconds, rounded up: who waits so long finds a token.
         var seconds = (int)Math.Ceiling(taken.Span.TotalSeconds);
         var headers = context.Response.Headers;

@@ -9,11 +9,11 @@ internal sealed class RateLimitWorker(
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(settings.TierRefresh, time);
         try
         {
-            while (await timer.WaitForNextTickAsync(stoppingToken))
+            while (true)
             {
+                await tiers.Told.WaitAsync(settings.TierRefresh, time, stoppingToken);
                 limiter.Buckets.Sweep();
                 await RefreshAsync(stoppingToken);
             }

@@ -1,28 +1,33 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Runtime.CompilerServices;
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Vocabulary;
 
 namespace Floodgate.Access.RateLimits;
 
 /// <summary>
-/// Decides whether a request is within its caller's quota. Counts in this process, so it answers at once and there is
-/// nothing that could be out of reach: with several nodes each lets through its part (<c>RateLimits:Nodes</c>). A
-/// counter that nodes share belongs behind <see cref="TokenBuckets"/>: it would hand tokens to the node ahead of need,
-/// so that taking one stays free of waiting, and a node without it would go on with its part.
+/// Decides whether a request is within its caller's quota. With a Redis all nodes take from the same buckets there;
+/// while it is away, and without one, this process counts by itself and lets through its part
+/// (<c>RateLimits:Nodes</c>), so nobody is ever refused, or waits, because a counter is out of reach.
 /// </summary>
 public sealed class RateLimiter
 {
+    private const long Micros = 1_000_000;
+
     private readonly TierBook tiers;
     private readonly bool limitsLoopback;
+    private readonly SharedBuckets shared;
 
     // By limit and tier; limits of users and addresses are the same in every tier. Null is without limit.
-    private readonly Quota?[,] quotas = new Quota?[Enum.GetValues<Limit>().Length, Enum.GetValues<Tier>().Length];
+    // Parts are of this node, wholes of all, in microseconds.
+    private readonly Quota?[,] parts = new Quota?[Enum.GetValues<Limit>().Length, Enum.GetValues<Tier>().Length];
+    private readonly Quota?[,] wholes = new Quota?[Enum.GetValues<Limit>().Length, Enum.GetValues<Tier>().Length];
 
     /// <summary>Quotas of the settings.</summary>
-    public RateLimiter(RateLimitSettings settings, TierBook tiers, TimeProvider time)
+    public RateLimiter(RateLimitSettings settings, TierBook tiers, SharedBuckets shared, TimeProvider time)
     {
-        this.tiers = tiers;
+        (this.tiers, this.shared) = (tiers, shared);
         limitsLoopback = settings.LimitsLoopback;
         Buckets = new(settings.BucketsMax, time);
         foreach (var limit in Enum.GetValues<Limit>())
@@ -32,12 +37,16 @@ public sealed class RateLimiter
                 if (PerMinute(settings, limit, tier) is { } perMinute)
                 {
                     var part = Math.Max(1, perMinute / settings.Nodes);
-                    quotas[(int)limit, (int)tier] = new(
+                    parts[(int)limit, (int)tier] = new(
                         limit, part, settings.BurstSeconds, time.TimestampFrequency);
+                    wholes[(int)limit, (int)tier] = new(limit, perMinute, settings.BurstSeconds, Micros);
                 }
             }
         }
     }
+
+    /// <summary>True when a decision is taken together with the other nodes, so that it has to be waited for.</summary>
+    internal bool IsShared => shared.IsShared;
 
     internal TokenBuckets Buckets { get; }
 
@@ -58,7 +67,7 @@ public sealed class RateLimiter
             return false;
         }
 
-        quota = quotas[(int)key.Limit, (int)tier];
+        quota = parts[(int)key.Limit, (int)tier];
         if (quota is null)
         {
             return false;
@@ -66,6 +75,30 @@ public sealed class RateLimiter
 
         taken = Buckets.Take(key, quota);
         return true;
+    }
+
+    /// <summary>
+    /// As <see cref="TryTake"/>, from the buckets of all nodes; from those of this node while they are out of reach.
+    /// Null when the caller is not limited.
+    /// </summary>
+    internal async ValueTask<(Quota Quota, Taken Taken)?> TakeAsync(Limit limit, Caller caller, IPAddress? address)
+    {
+        if (limit == Limit.None
+            || !TryName(limit, caller, address, out var key, out var tier)
+            || wholes[(int)key.Limit, (int)tier] is not { } whole)
+        {
+            return null;
+        }
+
+        var name = key.Merchant is null ? $"{whole.Name}:{key.Number:x}" : $"{whole.Name}:m:{key.Merchant}";
+        if (await shared.TakeAsync(name, whole.Interval, whole.Depth) is { } take)
+        {
+            return (whole, new(take.IsTaken, take.Left, TimeSpan.FromMicroseconds(take.Micros)));
+        }
+
+        RateLimitLog.CountGuarded();
+        var part = parts[(int)key.Limit, (int)tier]!;
+        return (part, Buckets.Take(key, part));
     }
 
     private bool TryName(Limit limit, Caller caller, IPAddress? address, out BucketKey key, out Tier tier)

@@ -1,6 +1,7 @@
 using Floodgate.Access;
 using Floodgate.Checkout.Catalog;
 using Floodgate.Checkout.Holds;
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Storage.Database;
 using Floodgate.Vocabulary;
 
@@ -17,8 +18,10 @@ public static class AdmissionModule
     /// </summary>
     /// <param name="services">Where.</param>
     /// <param name="settings">The limits.</param>
-    /// <param name="role">The role of this process: only <c>all</c> owns the rooms, <c>worker</c> has none.</param>
-    public static void Add(IServiceCollection services, AdmissionSettings settings, string role)
+    /// <param name="role">The role of this process: <c>worker</c> has no rooms.</param>
+    /// <param name="isShared">
+    /// Whether several processes share the rooms; else only <c>all</c> has them.</param>
+    public static void Add(IServiceCollection services, AdmissionSettings settings, string role, bool isShared)
     {
         services.AddSingleton(settings);
         services.AddSingleton<AdmissionLog>();
@@ -32,12 +35,14 @@ public static class AdmissionModule
             p.GetRequiredService<CatalogBook>(),
             settings,
             p.GetRequiredService<AdmissionTools>(),
-            isOwner: role == "all"));
+            p.GetRequiredService<News>(),
+            servesLines: role == "all" || (role == "api" && isShared)));
         services.AddSingleton<TicketBook>();
         services.AddSingleton<TicketDesk>();
         services.AddSingleton<RoomBook>();
         services.AddSingleton<QueueHttp>();
         services.AddSingleton<RoomsHttp>();
+        services.AddSingleton<RoomFollower>();
         services.AddSingleton<RoomWorker>();
         if (role != "worker")
         {

@@ -34,12 +34,21 @@ internal static class AdmissionSql
                 secret {bytes} not null
             );
             """),
+
+        // With several nodes the joins of a room are numbered in the order of their commits, so that each node can
+        // read on where it stopped; alone nothing is numbered.
+        new("admission-002", """
+            alter table waiting_room add column joins bigint not null default 0;
+            alter table waiting_room add column last_place bigint not null default 0;
+            alter table queue_ticket add column joined bigint not null default 0;
+            create index queue_ticket_joined on queue_ticket (sale_id, joined) where joined > 0
+            """),
     ];
 
     private const string RoomColumns =
         """
         w.sale_id, s.merchant_id, s.opens_ms, s.ends_ms, w.is_enabled, w.is_paused, w.active_max, w.pass_seconds,
-        w.rate_min, w.rate_max, w.version
+        w.rate_min, w.rate_max, w.version, w.joins
         """;
 
     private const string TicketColumns = "q.id, q.sale_id, q.buyer, q.place, q.state, q.expires_ms";
@@ -93,13 +102,34 @@ internal static class AdmissionSql
     // A live ticket stays; one that is over gives its row to the new one, which is another ticket.
     private static readonly Statement InsertTickets = new(
         """
-        insert into queue_ticket (sale_id, buyer, id, place, state, admitted_ms, expires_ms)
-        select rows.sale_id, rows.buyer, rows.id, rows.place, 'WAITING', 0, 0
+        insert into queue_ticket (sale_id, buyer, id, place, state, admitted_ms, expires_ms, joined)
+        select rows.sale_id, rows.buyer, rows.id, rows.place, 'WAITING', 0, 0, rows.joined
         from {rows} where true on conflict (sale_id, buyer) do update set id = excluded.id, place = excluded.place,
-            state = excluded.state, admitted_ms = 0, expires_ms = 0
+            state = excluded.state, admitted_ms = 0, expires_ms = 0, joined = excluded.joined
         where queue_ticket.state in ('USED', 'EXPIRED', 'LEFT') returning id
         """,
-        Column.Id("sale_id"), Column.Text("buyer"), Column.Id("id"), Column.Long("place"));
+        Column.Id("sale_id"), Column.Text("buyer"), Column.Id("id"), Column.Long("place"), Column.Long("joined"));
+
+    // Numbers and places of joins are given out under the lock of the room until the commit: whoever sees one sees all
+    // that were given out before it. Once somebody stands in line the room has opened for every node.
+    private static readonly Statement CountJoins = new(
+        """
+        update waiting_room set joins = waiting_room.joins + rows.tickets,
+            last_place = case
+                when waiting_room.last_place = 0 and rows.has_opened = 0 then 0
+                when waiting_room.last_place > rows.place_before then waiting_room.last_place + rows.tickets
+                else rows.place_before + rows.tickets end
+        from {rows} where waiting_room.sale_id = rows.sale_id
+        returning waiting_room.sale_id, waiting_room.joins, waiting_room.last_place
+        """,
+        Column.Id("sale_id"), Column.Long("tickets"), Column.Long("has_opened"), Column.Long("place_before"));
+
+    private static readonly Statement SelectJoined = new(
+        $$"""
+        select {{TicketColumns}}, q.joined from {rows} join queue_ticket q on q.sale_id = rows.sale_id
+            and q.joined > 0 and q.joined > rows.after and q.joined <= rows.up_to
+        """,
+        Column.Id("sale_id"), Column.Long("after"), Column.Long("up_to"));
 
     private static readonly Statement SelectOfBuyers = new(
         $$"""
@@ -196,8 +226,24 @@ internal static class AdmissionSql
     /// <summary>The ids of those that were inserted: the others' buyers have a live ticket.</summary>
     public static ValueTask<List<Guid>> InsertAsync(Tx tx, IReadOnlyList<Ticket> tickets) => tx.QueryAsync(
         InsertTickets,
-        Rows.Over(tickets).Id(t => t.SaleId).Text(t => t.Buyer).Id(t => t.Id).Long(t => t.Place),
+        Rows.Over(tickets).Id(t => t.SaleId).Text(t => t.Buyer).Id(t => t.Id).Long(t => t.Place).Long(t => t.Joined),
         row => row.Id(0));
+
+    /// <summary>
+    /// Numbers joins: the last number and the last place of each room, 0 while places are drawn. Locks the rooms.
+    /// </summary>
+    public static async ValueTask<Dictionary<Guid, (long Joins, long LastPlace)>> CountJoinsAsync(
+        Tx tx, IReadOnlyList<NewJoins> joins) => (await tx.QueryAsync(
+        CountJoins,
+        Rows.Over(joins).Id(j => j.SaleId).Long(j => j.Count).Flag(j => j.HasOpened).Long(j => j.PlaceBefore),
+        row => (row.Id(0), (row.Long(1), row.Long(2))))).ToDictionary();
+
+    /// <summary>Tickets of several rooms that joined after a number of each and up to another.</summary>
+    public static ValueTask<List<Ticket>> SelectJoinedAsync(
+        Tx tx, IReadOnlyList<(Guid SaleId, long After, long UpTo)> rooms) => tx.QueryAsync(
+        SelectJoined,
+        Rows.Over(rooms).Id(r => r.SaleId).Long(r => r.After).Long(r => r.UpTo),
+        row => MapTicket(row) with { Joined = row.Long(6) });
 
     /// <summary>The tickets of the same buyers in the same sales.</summary>
     public static ValueTask<List<Ticket>> SelectOfBuyersAsync(Tx tx, IReadOnlyList<Ticket> others) => tx.QueryAsync(
@@ -253,8 +299,16 @@ internal static class AdmissionSql
         r.Long(2),
         r.Long(3),
         new RoomRules(r.Flag(4), r.Flag(5), (int)r.Long(6), (int)r.Long(7), (int)r.Long(8), (int)r.Long(9)),
-        r.Long(10));
+        r.Long(10),
+        r.Long(11));
 
     private static Ticket MapTicket(Row r) => new(
         r.Id(0), r.Id(1), r.Text(2), r.Long(3), TicketStates.FromStored(r.Text(4)), r.Long(5));
 }
+
+/// <summary>So many tickets that join a room in one transaction.</summary>
+/// <param name="SaleId">The room.</param>
+/// <param name="Count">How many.</param>
+/// <param name="HasOpened">Whether places follow arrival already, by the clock of this node.</param>
+/// <param name="PlaceBefore">The place that theirs come after at the least.</param>
+internal readonly record struct NewJoins(Guid SaleId, long Count, bool HasOpened, long PlaceBefore);

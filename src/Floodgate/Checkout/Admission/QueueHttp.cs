@@ -263,14 +263,15 @@ internal sealed class QueueHttp(
 
     private async ValueTask<bool> IsElsewhereAsync(HttpContext context)
     {
-        if (rooms.IsOwner)
+        if (rooms.ServesLines)
         {
             return false;
         }
 
         await Problem.WriteAsync(
             context, AdmissionProblems.Elsewhere,
-            "This process has Server:Role api. Send queue requests to the process with Server:Role all.");
+            "This process has Server:Role api and no Coordination:Redis. Set that on every node, or send queue " +
+                "requests to the process with Server:Role all.");
         return true;
     }
 }

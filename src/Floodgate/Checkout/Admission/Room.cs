@@ -11,8 +11,9 @@ namespace Floodgate.Checkout.Admission;
 /// <param name="EndsMs">When it ends.</param>
 /// <param name="Rules">What the merchant decided.</param>
 /// <param name="Version">1 at first, one more with each change.</param>
+/// <param name="Joins">How many joins were numbered, where several nodes share the rooms.</param>
 internal sealed record RoomTerms(
-    Guid SaleId, string? MerchantId, long OpensMs, long EndsMs, RoomRules Rules, long Version)
+    Guid SaleId, string? MerchantId, long OpensMs, long EndsMs, RoomRules Rules, long Version, long Joins = 0)
 {
     /// <summary>Where the sale stands.</summary>
     public SaleState StateAt(UtcInstant now) => now.Ms < OpensMs ? SaleState.Scheduled
@@ -60,16 +61,20 @@ internal readonly record struct RoomFigures(
     int Waiting, int Active, long Admitted, double RatePerSecond, AdmissionBrake Brake);
 
 /// <summary>
-/// The waiting room of one sale as it lives in the process that owns the rooms: line, rate and open streams. News comes
-/// here after it is committed. Safe for any number of callers.
+/// The waiting room of one sale as it lives in each process that serves the rooms: line, rate and open streams. News
+/// comes here after it is committed. Safe for any number of callers.
 /// </summary>
 internal sealed class Room
 {
+    private const int JoinsPage = 20_000;
+
     private static readonly TimeSpan StockFreshFor = TimeSpan.FromMilliseconds(1_500);
+    private static readonly TimeSpan PaceFreshFor = TimeSpan.FromSeconds(3);
 
     // Set once.
     private readonly TimeProvider time;
     private readonly Random random;
+    private readonly int tellEverySeconds;
 
     // Replaced whole, read by all.
     private volatile RoomTerms terms;
@@ -80,6 +85,10 @@ internal sealed class Room
     // Of the one loop that writes joins.
     private long lastPlace;
 
+    // Of the one loop that follows other nodes.
+    private long joinsKnown;
+    private int checkedTo;
+
     // Under the gate.
     private readonly Lock gate = new();
     private readonly WaitingLine line = new();
@@ -87,10 +96,14 @@ internal sealed class Room
     private readonly AdmissionPace pace = new();
     private long turnedAt;
     private (long Admitted, long Freed) counted;
+    private List<Guid> heardOf = [];
+    private (long At, double PerSecond, AdmissionBrake Brake)? told;
 
-    public Room(RoomTerms terms, AdmissionSettings settings, TimeProvider time, Random random)
+    public Room(RoomTerms terms, AdmissionSettings settings, AdmissionTools tools, bool isShared)
     {
-        (this.terms, this.time, this.random) = (terms, time, random);
+        (this.terms, time, random) = (terms, tools.Time, tools.Random);
+        tellEverySeconds = isShared ? Math.Max(1, settings.AbandonedSeconds / 4) : int.MaxValue;
+        joinsKnown = terms.Joins;
         rate = new(settings.LagMax, settings.DueMax);
         stock = new(default, 0, IsKnown: false);
         turnedAt = time.GetTimestamp() - time.TimestampFrequency;
@@ -133,6 +146,32 @@ internal sealed class Room
         var before = stock;
         stock = new(left, time.GetTimestamp(), IsKnown: true);
         return AdmissionRate.IsSoldOut(before.Left) != AdmissionRate.IsSoldOut(left);
+    }
+
+    /// <summary>
+    /// What the next joins to number are; the counter of the room moves on by them. Only the loop that writes joins
+    /// asks.
+    /// </summary>
+    public NewJoins Count(long tickets, UtcInstant now) =>
+        new(terms.SaleId, tickets, HasOpened(now), Places.After(lastPlace, now.Ms) - 1);
+
+    /// <summary>The place of a join that was numbered; <paramref name="place"/> 0: it is drawn.</summary>
+    public long PlaceOf(long place)
+    {
+        hasOpened |= place > 0;
+        lastPlace = Math.Max(lastPlace, place);
+        return place > 0 ? place : Places.Draw(random);
+    }
+
+    /// <summary>The joins of all nodes that are to be read next.</summary>
+    public (Guid SaleId, long After, long UpTo) NextJoins => (terms.SaleId, joinsKnown, joinsKnown + JoinsPage);
+
+    /// <summary>Takes joins that were read; those in between were given to others since, or ended.</summary>
+    public void Follow(IReadOnlyList<Ticket> joined)
+    {
+        Add([.. joined.Where(ticket => !ticket.State.IsFinal())]);
+        var last = joined.Count > 0 ? joined.Max(ticket => ticket.Joined) : 0;
+        joinsKnown = Math.Max(joinsKnown, terms.Joins >= joinsKnown + JoinsPage ? joinsKnown + JoinsPage : last);
     }
 
     /// <summary>The place of somebody who joins now. Only the loop that writes joins asks.</summary>
@@ -205,7 +244,7 @@ internal sealed class Room
     {
         lock (gate)
         {
-            line.Touch(ticket, SecondsNow());
+            Touch_NeedsLock(ticket);
             return line.Find(ticket) is { } waiter ? ViewOf_NeedsLock(waiter) : null;
         }
     }
@@ -220,7 +259,7 @@ internal sealed class Room
                 return null;
             }
 
-            line.Touch(waiter.Id, SecondsNow());
+            Touch_NeedsLock(waiter.Id);
             return ViewOf_NeedsLock(waiter);
         }
     }
@@ -230,7 +269,55 @@ internal sealed class Room
     {
         lock (gate)
         {
-            return new(line.Waiting, line.Active, line.Admitted, rate.PerSecond, rate.Brake);
+            var now = told is { } heard && time.GetElapsedTime(heard.At) < PaceFreshFor
+                ? (heard.PerSecond, heard.Brake)
+                : (rate.PerSecond, rate.Brake);
+            return new(line.Waiting, line.Active, line.Admitted, now.PerSecond, now.Brake);
+        }
+    }
+
+    /// <summary>The node that admits has told at which rate.</summary>
+    public void Note(double perSecond, AdmissionBrake brake)
+    {
+        lock (gate)
+        {
+            told = (time.GetTimestamp(), perSecond, brake);
+        }
+    }
+
+    /// <summary>Those who were heard of here and are to be told to the other nodes; once.</summary>
+    public List<Guid> TakeHeardOf()
+    {
+        lock (gate)
+        {
+            (var taken, heardOf) = (heardOf, []);
+            return taken;
+        }
+    }
+
+    /// <summary>They were heard of so many seconds ago, on another node.</summary>
+    public void Heard(IReadOnlyList<(Guid Ticket, long SecondsAgo)> elsewhere)
+    {
+        lock (gate)
+        {
+            foreach (var (ticket, ago) in elsewhere)
+            {
+                line.Touch(ticket, (int)Math.Max(0, SecondsNow() - ago));
+            }
+        }
+    }
+
+    /// <summary>
+    /// Some who wait, to be compared with the table: the first in line, and others in turn, so that each is looked at
+    /// now and then.
+    /// </summary>
+    public List<Guid> NextToCheck(int first, int others)
+    {
+        lock (gate)
+        {
+            var front = line.First(first);
+            (var some, checkedTo) = line.WaitingFrom(checkedTo, others);
+            return [.. front.Union(some)];
         }
     }
 
@@ -278,16 +365,19 @@ internal sealed class Room
     {
         lock (gate)
         {
-            var elapsed = time.GetElapsedTime(turnedAt);
-            turnedAt = time.GetTimestamp();
-            if (line.Waiting > 0)
-            {
-                pace.Observe(line.Admitted - counted.Admitted, line.Freed - counted.Freed, elapsed);
-            }
-
-            counted = (line.Admitted, line.Freed);
+            var elapsed = Observe_NeedsLock();
+            told = null;
             var sight = new Sight(line.Waiting, line.Active, stock.Left, health);
             return line.First(rate.Take(terms.Rules.Limits, sight, elapsed));
+        }
+    }
+
+    /// <summary>Sees how fast the line moves, where another node admits.</summary>
+    public void Observe()
+    {
+        lock (gate)
+        {
+            Observe_NeedsLock();
         }
     }
 
@@ -309,6 +399,27 @@ internal sealed class Room
     {
         isClosed = true;
         Listeners.RingAll();
+    }
+
+    private TimeSpan Observe_NeedsLock()
+    {
+        var elapsed = time.GetElapsedTime(turnedAt);
+        turnedAt = time.GetTimestamp();
+        if (line.Waiting > 0)
+        {
+            pace.Observe(line.Admitted - counted.Admitted, line.Freed - counted.Freed, elapsed);
+        }
+
+        counted = (line.Admitted, line.Freed);
+        return elapsed;
+    }
+
+    private void Touch_NeedsLock(Guid ticket)
+    {
+        if (line.Touch(ticket, SecondsNow(), tellEverySeconds))
+        {
+            heardOf.Add(ticket);
+        }
     }
 
     private TicketView ViewOf_NeedsLock(Waiter waiter)

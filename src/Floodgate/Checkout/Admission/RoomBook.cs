@@ -15,7 +15,7 @@ internal enum RoomOutcome
     /// <summary>Somebody changed it since it was read.</summary>
     VersionConflict,
 
-    /// <summary>It is stored, and in force here; on other nodes within a second.</summary>
+    /// <summary>It is stored, and in force here; on other nodes when they hear of it, or within a second.</summary>
     Done,
 }
 
@@ -61,6 +61,7 @@ internal sealed class RoomBook(Database database, CatalogBook catalog, WaitingRo
             },
             cancel);
         await rooms.RefreshAsync(cancel);
+        rooms.TellRules();
         return changed;
     }
 
@@ -83,6 +84,7 @@ internal sealed class RoomBook(Database database, CatalogBook catalog, WaitingRo
             },
             cancel);
         await rooms.RefreshAsync(cancel);
+        rooms.TellRules();
         return new(terms is null ? RoomOutcome.NoRoom : RoomOutcome.Done, terms);
     }
 

@@ -5,14 +5,15 @@ using Floodgate.Vocabulary;
 namespace Floodgate.Checkout.Admission;
 
 /// <summary>
-/// Keeps the rooms going. Everywhere: which rooms there are, twice a second. In the process that owns them: admits,
-/// ends what ran out or was abandoned, deletes what is long over, and rings the streams. Each change is a guarded
-/// update that is committed first and told afterwards; what the guard refused is read again, so memory follows the
-/// table whoever changed it.
+/// Keeps the rooms going. Everywhere: which rooms there are, twice a second. In processes that serve the lines: follows
+/// what other nodes do, and rings the streams. In the one of them that admits: admits, ends what ran out or was
+/// abandoned, and deletes what is long over. Each change is a guarded update that is committed first and told
+/// afterwards; what the guard refused is read again, so memory follows the table whoever changed it.
 /// </summary>
 internal sealed class RoomWorker(
     Database database,
     WaitingRooms rooms,
+    RoomFollower follower,
     StockBoard stock,
     PaymentHealthSource health,
     AdmissionSettings settings,
@@ -21,6 +22,7 @@ internal sealed class RoomWorker(
     private static readonly TimeSpan RefreshEvery = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan LongestNap = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ShortestTurn = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan ShortestTurnOfOthers = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LookAgainEvery = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan SweepEvery = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan PushEvery = TimeSpan.FromSeconds(5);
@@ -37,10 +39,17 @@ internal sealed class RoomWorker(
 
     /// <inheritdoc/>
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
-        rooms.IsOwner
+        rooms.ServesLines
             ? [LoopAsync(RefreshAsync, stoppingToken), LoopAsync(TurnAsync, stoppingToken),
                 LoopAsync(PushAsync, stoppingToken)]
             : [LoopAsync(RefreshAsync, stoppingToken)]);
+
+    /// <inheritdoc/>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        await follower.GiveUpAsync(cancellationToken);
+    }
 
     /// <summary>Deletes the tickets of sales that ended long ago, a few thousand at a time.</summary>
     internal async ValueTask SweepAsync(CancellationToken stop)
@@ -112,20 +121,23 @@ internal sealed class RoomWorker(
             (lookedAt, lastHealth) = (startedAt, await health.ReadAsync(stop));
         }
 
+        var isAdmitting = await follower.MayAdmitAsync(stop);
+        await follower.FollowAsync(isLooking, stop);
         foreach (var room in rooms.All.Where(room => room.Live > 0))
         {
-            await TurnAsync(room, isLooking, stop);
+            await TurnAsync(room, isAdmitting, isLooking, stop);
         }
 
         Measure();
-        if (time.GetElapsedTime(sweptAt) >= SweepEvery)
+        if (isAdmitting && time.GetElapsedTime(sweptAt) >= SweepEvery)
         {
             await SweepAsync(stop);
             sweptAt = startedAt;
         }
 
         // However many joins and places ring, the database is asked at most fifty times a second.
-        if (ShortestTurn - time.GetElapsedTime(startedAt) is { Ticks: > 0 } rest)
+        var shortest = isAdmitting ? ShortestTurn : ShortestTurnOfOthers;
+        if (shortest - time.GetElapsedTime(startedAt) is { Ticks: > 0 } rest)
         {
             await Task.Delay(rest, time, stop);
         }
@@ -135,10 +147,21 @@ internal sealed class RoomWorker(
         await rooms.Freed.WaitAsync(nap.Append(LongestNap).Min(), time, stop);
     }
 
-    private async ValueTask TurnAsync(Room room, bool isLooking, CancellationToken stop)
+    private async ValueTask TurnAsync(Room room, bool isAdmitting, bool isLooking, CancellationToken stop)
     {
         var now = UtcInstant.Now(time);
         var state = room.Terms.StateAt(now);
+        if (isLooking)
+        {
+            await LookAsync(room, stop);
+        }
+
+        if (!isAdmitting)
+        {
+            room.Observe();
+            return;
+        }
+
         if (state == Catalog.SaleState.Ended)
         {
             await EndAllAsync(room, stop);
@@ -147,8 +170,9 @@ internal sealed class RoomWorker(
 
         if (isLooking)
         {
-            await LookAsync(room, stop);
-            await EndAsync(room, room.Unseen(settings.AbandonedSeconds, settings.BatchMax), "abandoned", stop);
+            var unseen = room.Unseen(settings.AbandonedSeconds, settings.BatchMax);
+            await EndAsync(room, await follower.AbandonedAsync(room, unseen), "abandoned", stop);
+            rooms.TellPace(room.Terms.SaleId, room.Figures());
         }
 
         await EndAsync(room, room.Overdue(now), "expired", stop);
@@ -169,7 +193,7 @@ internal sealed class RoomWorker(
         foreach (var inside in room.Inside().Chunk(settings.BatchMax))
         {
             var stored = await database.ReadAsync(tx => AdmissionSql.SelectAsync(tx, inside), stop);
-            Follow(room, inside, stored);
+            follower.Follow(room, inside, stored);
         }
     }
 
@@ -189,7 +213,8 @@ internal sealed class RoomWorker(
                 some, tx => AdmissionSql.EndAsync(tx, some, TicketState.Expired), stop);
             AdmissionLog.CountEnded(ended.Count, how);
             room.Change(ended, TicketState.Expired);
-            Follow(room, [.. some.Except(ended)], others);
+            rooms.TellChange(ended, TicketState.Expired);
+            follower.Follow(room, [.. some.Except(ended)], others);
         }
     }
 
@@ -203,7 +228,8 @@ internal sealed class RoomWorker(
                 some, tx => AdmissionSql.AdmitAsync(tx, some, now.Ms, expiresMs), stop);
             AdmissionLog.CountAdmitted(admitted.Count);
             room.Change(admitted, TicketState.Active, expiresMs);
-            Follow(room, [.. some.Except(admitted)], others);
+            rooms.TellChange(admitted, TicketState.Active, expiresMs);
+            follower.Follow(room, [.. some.Except(admitted)], others);
         }
     }
 
@@ -212,6 +238,11 @@ internal sealed class RoomWorker(
         Guid[] tickets, Func<Tx, ValueTask<List<Guid>>> change, CancellationToken stop) => await database.WriteAsync(
         async tx =>
         {
+            if (!await follower.StillAdmitsAsync(tx))
+            {
+                return ([], await AdmissionSql.SelectAsync(tx, tickets));
+            }
+
             var changed = await change(tx);
             var others = changed.Count == tickets.Length
                 ? []
@@ -219,21 +250,6 @@ internal sealed class RoomWorker(
             return (changed, others);
         },
         stop);
-
-    /// <summary>Memory does what the table says; a ticket without a row is over.</summary>
-    private void Follow(Room room, IReadOnlyList<Guid> tickets, IReadOnlyList<Ticket> stored)
-    {
-        var isFree = room.Change([.. tickets.Except(stored.Select(ticket => ticket.Id))], TicketState.Expired);
-        foreach (var ticket in stored.Where(ticket => ticket.State != TicketState.Waiting))
-        {
-            isFree |= room.Change([ticket.Id], ticket.State, ticket.ExpiresMs);
-        }
-
-        if (isFree)
-        {
-            rooms.Freed.Set();
-        }
-    }
 
     private void Measure()
     {

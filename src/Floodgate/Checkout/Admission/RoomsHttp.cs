@@ -70,7 +70,7 @@ internal sealed class RoomsHttp(RoomBook book, WaitingRooms rooms, AdmissionSett
             context,
             200,
             (id, room.Terms?.Rules ?? Defaults, room.Terms?.Version ?? 0,
-                rooms.IsOwner ? rooms.Find(id)?.Figures() : null),
+                rooms.ServesLines ? rooms.Find(id)?.Figures() : null),
             AdmissionJson.Write),
     };
 

@@ -28,8 +28,15 @@ public enum TicketState : byte
 /// <param name="Place">The order of admission; see <see cref="Places"/>.</param>
 /// <param name="State">Where it stands.</param>
 /// <param name="ExpiresMs">Until when it is active; 0 while it waits.</param>
+/// <param name="Joined">The number of its join, where several nodes share the rooms; else 0.</param>
 internal sealed record Ticket(
-    Guid Id, Guid SaleId, string Buyer, long Place, TicketState State = TicketState.Waiting, long ExpiresMs = 0);
+    Guid Id,
+    Guid SaleId,
+    string Buyer,
+    long Place,
+    TicketState State = TicketState.Waiting,
+    long ExpiresMs = 0,
+    long Joined = 0);
 
 /// <summary>The states in words, and which may follow which.</summary>
 internal static class TicketStates

@@ -24,7 +24,7 @@ internal readonly record struct Join(JoinOutcome Outcome, Guid Ticket);
 
 /// <summary>
 /// Makes tickets and takes them back, each in a group commit: tickets that come together are one transaction. Only in
-/// the process that owns the rooms.
+/// processes that serve the lines; those that share them take their places from the room's row, so there is one order.
 /// </summary>
 internal sealed class TicketBook : IAsyncDisposable
 {
@@ -81,13 +81,10 @@ internal sealed class TicketBook : IAsyncDisposable
         var byBuyer = new Dictionary<(Guid SaleId, string Buyer), (Room Room, Ticket Ticket)>(batch.Count);
         foreach (var (room, buyer, id) in batch)
         {
-            var saleId = room.Terms.SaleId;
-            if (!byBuyer.ContainsKey((saleId, buyer)))
-            {
-                byBuyer.Add((saleId, buyer), (room, new(id, saleId, buyer, room.NextPlace(now))));
-            }
+            byBuyer.TryAdd((room.Terms.SaleId, buyer), (room, new(id, room.Terms.SaleId, buyer, Place: 0)));
         }
 
+        await PlaceAsync(tx, byBuyer, now);
         var asked = byBuyer.Values.Select(one => one.Ticket).ToList();
         var inserted = (await AdmissionSql.InsertAsync(tx, asked)).ToHashSet();
         if (inserted.Count < asked.Count)
@@ -113,6 +110,32 @@ internal sealed class TicketBook : IAsyncDisposable
         ];
     }
 
+    /// <summary>Gives them their places, in the order in which they came.</summary>
+    private async ValueTask PlaceAsync(
+        Tx tx, Dictionary<(Guid SaleId, string Buyer), (Room Room, Ticket Ticket)> joins, UtcInstant now)
+    {
+        foreach (var ofRoom in joins.GroupBy(one => one.Value.Room, one => one.Key).OrderBy(g => g.Key.Terms.SaleId))
+        {
+            var (room, count, n) = (ofRoom.Key, ofRoom.Count(), 0);
+            var numbered = rooms.IsShared
+                ? await AdmissionSql.CountJoinsAsync(tx, [room.Count(count, now)])
+                : [];
+            var isNumbered = numbered.TryGetValue(room.Terms.SaleId, out var last);
+            foreach (var key in ofRoom.ToList())
+            {
+                var before = count - ++n; // So many come after it.
+                var ticket = joins[key].Ticket;
+                joins[key] = (room, isNumbered
+                    ? ticket with
+                    {
+                        Joined = last.Joins - before,
+                        Place = room.PlaceOf(last.LastPlace == 0 ? 0 : last.LastPlace - before),
+                    }
+                    : ticket with { Place = room.NextPlace(now) });
+            }
+        }
+    }
+
     private void Add(IEnumerable<(Room Room, Ticket Ticket)> committed, int joins)
     {
         AdmissionLog.CountJoins(joins);
@@ -122,6 +145,10 @@ internal sealed class TicketBook : IAsyncDisposable
         }
 
         rooms.Freed.Set();
+        if (joins > 0)
+        {
+            rooms.TellJoined();
+        }
     }
 
     private async ValueTask<IReadOnlyList<bool>> LeaveAsync(Tx tx, IReadOnlyList<Guid> batch)

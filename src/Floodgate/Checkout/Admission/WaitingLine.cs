@@ -190,12 +190,25 @@ internal sealed class WaitingLine
     }
 
     /// <summary>Somebody asked for the ticket at this second.</summary>
-    public void Touch(Guid id, int nowSeconds)
+    /// <param name="id">The ticket.</param>
+    /// <param name="nowSeconds">The second.</param>
+    /// <param name="tellEverySeconds">How often that is to be told to other nodes.</param>
+    /// <returns>True when it is to be told now.</returns>
+    public bool Touch(Guid id, int nowSeconds, int tellEverySeconds = int.MaxValue)
     {
-        if (SlotOf(id) is >= 0 and var slot)
+        if (SlotOf(id) is not (>= 0 and var slot))
         {
-            slots[slot].SeenSeconds = nowSeconds;
+            return false;
         }
+
+        slots[slot].SeenSeconds = Math.Max(slots[slot].SeenSeconds, nowSeconds);
+        if (slots[slot].State.IsFinal() || nowSeconds < slots[slot].ToldSeconds + (long)tellEverySeconds)
+        {
+            return false;
+        }
+
+        slots[slot].ToldSeconds = nowSeconds;
+        return true;
     }
 
     /// <summary>Those inside whose time is over.</summary>
@@ -215,6 +228,24 @@ internal sealed class WaitingLine
         }
 
         return unseen;
+    }
+
+    /// <summary>
+    /// Some who wait, from a slot on and over the end of the line to its beginning, at most so many; where to go on.
+    /// </summary>
+    public (List<Guid> Tickets, int Next) WaitingFrom(int slot, int max)
+    {
+        var some = new List<Guid>();
+        for (var looked = 0; looked < count && some.Count < max; looked++, slot++)
+        {
+            slot = slot < count ? slot : 0;
+            if (slots[slot].State == TicketState.Waiting)
+            {
+                some.Add(slots[slot].Id);
+            }
+        }
+
+        return (some, slot);
     }
 
     /// <summary>All who are inside.</summary>
@@ -339,6 +370,7 @@ internal sealed class WaitingLine
         public Guid Id;
         public long Place;
         public int SeenSeconds;
+        public int ToldSeconds;
         public int BuyerAt;
         public ushort BuyerLength;
         public TicketState State;

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Floodgate.Storage.Coordination.Shared;
 
 namespace Floodgate.Checkout.Catalog;
 
@@ -35,9 +36,11 @@ internal readonly record struct AnswerKey(AnswerKind Kind, Guid Id, int Limit = 
 /// </summary>
 /// <remarks>
 /// A load that began before an eviction is not kept: it may have read what the change replaced. When a load fails,
-/// those who wait get its error and nothing is kept, so the database is asked again by the next.
+/// those who wait get its error and nothing is kept, so the database is asked again by the next. Behind it all nodes
+/// share a second level: an answer that another has read while it is fresh is as good as a read of our own, and keeps
+/// its age.
 /// </remarks>
-internal sealed class AnswerCache(CatalogSettings settings, TimeProvider time)
+internal sealed class AnswerCache(CatalogSettings settings, TimeProvider time, SharedAnswers shared)
 {
     private readonly ConcurrentDictionary<AnswerKey, Entry> entries = new();
     private long generation;
@@ -98,10 +101,10 @@ internal sealed class AnswerCache(CatalogSettings settings, TimeProvider time)
     {
         try
         {
-            Interlocked.Increment(ref loads);
-            CatalogLog.Loaded();
-            var loadedAt = time.GetTimestamp(); // From before the read: the answer is at least that old.
-            var answer = await load(key);
+            // From before the read: the answer is at least that old.
+            var loadedAt = time.GetTimestamp();
+            var (answer, age) = await ReadAsync(key, load);
+            loadedAt -= (long)(age.TotalSeconds * time.TimestampFrequency);
             Volatile.Write(ref entry.Kept, new Kept(answer, loadedAt, begunAt));
             MakeRoom(key);
             return answer;
@@ -116,6 +119,27 @@ internal sealed class AnswerCache(CatalogSettings settings, TimeProvider time)
                 }
             }
         }
+    }
+
+    private async Task<(byte[]? Answer, TimeSpan Age)> ReadAsync(AnswerKey key, Func<AnswerKey, Task<byte[]?>> load)
+    {
+        var (name, life) = ($"{key}", TimeSpan.FromMilliseconds(settings.StaleMsMax));
+        var found = await shared.FindAsync(name, life);
+        if (found is { Answer: { } kept } other && other.Age.TotalMilliseconds < settings.FreshMs)
+        {
+            return (kept, other.Age);
+        }
+
+        Interlocked.Increment(ref loads);
+        CatalogLog.Loaded();
+        var startedAt = time.GetTimestamp();
+        var answer = await load(key);
+        if (found is { } before && answer is not null)
+        {
+            shared.Put(name, before.Generation, answer, life - time.GetElapsedTime(startedAt));
+        }
+
+        return (answer, TimeSpan.Zero);
     }
 
     // Rare: ids that nobody has asked for in a while go, in one sweep that leaves room for a tenth.

@@ -1,3 +1,4 @@
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Storage.Database;
 using Floodgate.Vocabulary;
 
@@ -68,9 +69,27 @@ public sealed record NewProduct(
 /// The catalogue: sales and what is sold in them. Changes name the version they were made on, so that two editors
 /// never overwrite each other unseen. Availability is not kept here.
 /// </summary>
-public sealed class CatalogBook(Database database, Ids ids)
+public sealed class CatalogBook
 {
-    /// <summary>Called after every committed change with the id of the sale or product: caches evict it.</summary>
+    private const string Topic = "catalogue";
+
+    private readonly Database database;
+    private readonly Ids ids;
+    private readonly SharedAnswers shared;
+    private readonly News news;
+
+    /// <summary>Listens to changes made on other nodes.</summary>
+    public CatalogBook(Database database, Ids ids, SharedAnswers shared, News news)
+    {
+        (this.database, this.ids, this.shared, this.news) = (database, ids, shared, news);
+        news.ListenIds(Topic, changed => Changed?.Invoke(changed[0]));
+        news.Missed += () => Changed?.Invoke(Guid.Empty);
+    }
+
+    /// <summary>
+    /// Called after every committed change, here or told by another node, with the id of the sale or product, and with
+    /// none when some may have been missed: caches evict it.
+    /// </summary>
     public event Action<Guid>? Changed;
 
     /// <summary>
@@ -277,5 +296,11 @@ public sealed class CatalogBook(Database database, Ids ids)
     /// <summary>Tells of an import after its commit; one call is enough, since caches evict all.</summary>
     internal void AnnounceImport(Tx tx, Guid any) => Announce(tx, any);
 
-    private void Announce(Tx tx, Guid id) => tx.OnCommitted(() => Changed?.Invoke(id));
+    // Shared answers first: a node that hears of the change may not find an old one again.
+    private void Announce(Tx tx, Guid id) => tx.OnCommitted(() =>
+    {
+        shared.Evict();
+        Changed?.Invoke(id);
+        news.TellIds(Topic, [id]);
+    });
 }

@@ -141,7 +141,7 @@ public sealed class HoldBook(SoldOutBoard soldOut)
             ]);
         HoldsSql.Delete(
             tx, [.. freed.SelectMany(m => m.Places.Select(p => new TakenSeat(m.ProductId, p, m.OrderId)))]);
-        tx.OnCommitted(() => soldOut.Forget(freed.Select(m => m.ProductId)));
+        tx.OnCommitted(() => soldOut.Forget([.. freed.Select(m => m.ProductId).Distinct()]));
     }
 
     private static async ValueTask<Dictionary<Guid, Pool>> LockAsync(Tx tx, List<Offer> offers)

@@ -1,19 +1,32 @@
 using System.Collections.Concurrent;
+using Floodgate.Storage.Coordination.Shared;
 
 namespace Floodgate.Checkout.Holds;
 
 /// <summary>
 /// Products of which nothing is left, as far as this process knows: buyers are refused at once, without the database.
-/// What comes back here is known at once, what comes back elsewhere within a second.
+/// What comes back is known at once here and where it is told, and within a second everywhere.
 /// </summary>
-public sealed class SoldOutBoard(TimeProvider time)
+public sealed class SoldOutBoard
 {
+    private const string Topic = "stock-returned";
+
     /// <summary>A product with more buyers is not noted: its buyers are asked for in the database.</summary>
     public const int BuyersMax = 200_000;
 
     private static readonly TimeSpan KnownFor = TimeSpan.FromSeconds(1);
 
+    private readonly TimeProvider time;
+    private readonly News news;
     private readonly ConcurrentDictionary<Guid, Noted> noted = new();
+
+    /// <summary>Listens to what comes back on other nodes.</summary>
+    public SoldOutBoard(TimeProvider time, News news)
+    {
+        (this.time, this.news) = (time, news);
+        news.ListenIds(Topic, ForgetHere);
+        news.Missed += noted.Clear;
+    }
 
     /// <summary>
     /// True when this buyer can be refused at once: nothing is left, and the buyer never had anything of it, so this is
@@ -24,7 +37,13 @@ public sealed class SoldOutBoard(TimeProvider time)
         && !known.Buyers.Contains(buyer);
 
     /// <summary>What comes back is no longer sold out.</summary>
-    internal void Forget(IEnumerable<Guid> productIds)
+    internal void Forget(IReadOnlyCollection<Guid> productIds)
+    {
+        ForgetHere(productIds);
+        news.TellIds(Topic, productIds);
+    }
+
+    private void ForgetHere(IEnumerable<Guid> productIds)
     {
         foreach (var id in productIds)
         {

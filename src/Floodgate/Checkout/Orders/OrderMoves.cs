@@ -296,7 +296,7 @@ public sealed class OrderMoves
             ]);
         tx.OnCommitted(() =>
         {
-            watch.Changed(changes.Select(c => c.After.Id));
+            watch.Changed([.. changes.Select(c => c.After.Id)]);
             OrdersLog.CountMoved(changes);
         });
     }

@@ -1,3 +1,4 @@
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Storage.Database;
 using Floodgate.Vocabulary;
 
@@ -6,14 +7,58 @@ namespace Floodgate.Storage.Coordination;
 /// <summary>Puts the module together.</summary>
 public static class CoordinationModule
 {
-    /// <summary>The tables of leases and jobs.</summary>
-    public static IReadOnlyList<Migration> Migrations => CoordinationSql.Migrations;
+    /// <summary>The tables of leases, jobs and nodes.</summary>
+    public static IReadOnlyList<Migration> Migrations { get; } =
+        [.. CoordinationSql.Migrations, .. NodeSql.Migrations];
+
+    /// <summary>Registers what nodes share: news, counters, answers, and who they are.</summary>
+    /// <param name="services">Where.</param>
+    /// <param name="settings">Whether there is a Redis, and which.</param>
+    /// <param name="role">What this process does.</param>
+    /// <param name="hasOthers">Whether the database is one that several processes use.</param>
+    public static void AddShared(
+        IServiceCollection services, CoordinationSettings settings, string role, bool hasOthers)
+    {
+        services.AddSingleton(settings);
+        services.AddSingleton<CoordinationLog>();
+        services.AddSingleton<NodeClock>();
+        if (settings.IsShared)
+        {
+            services.AddSingleton<Redis>();
+        }
+
+        services.AddSingleton(p => p.GetService<Redis>() is { } redis
+            ? new News(redis, p.GetRequiredService<Ids>())
+            : News.Alone());
+        services.AddSingleton(p => new SharedBuckets(p.GetService<Redis>()));
+        services.AddSingleton(p => new SharedAnswers(p.GetService<Redis>()));
+        services.AddSingleton(p => new SignsOfLife(p.GetService<Redis>()));
+        services.AddSingleton(p => new NodeBook(
+            p.GetRequiredService<Database.Database>(),
+            settings,
+            p.GetService<Redis>(),
+            p.GetRequiredService<NodeClock>(),
+            p.GetRequiredService<CoordinationLog>(),
+            (NodeName(p.GetRequiredService<Ids>()), role, p.GetRequiredService<TimeProvider>(),
+                p.GetRequiredService<Ids>())));
+        if (hasOthers)
+        {
+            services.AddHostedService(p => p.GetRequiredService<NodeBook>());
+        }
+    }
+
+    /// <summary>
+    /// Opens what is shared and joins the other nodes; after the migrations, before everything else. Null, or what is
+    /// in the way, as a sentence that names the setting.
+    /// </summary>
+    /// <exception cref="DatabaseUnavailableException">The database cannot be reached.</exception>
+    public static ValueTask<string?> JoinAsync(IServiceProvider services, CancellationToken cancel) =>
+        services.GetRequiredService<NodeBook>().JoinAsync(cancel);
 
     /// <summary>Registers leases and the board; the loop only where the role runs it.</summary>
     public static void Add(IServiceCollection services, JobSettings settings, bool runsWorker)
     {
         services.AddSingleton(settings);
-        services.AddSingleton<CoordinationLog>();
         services.AddSingleton<LeaseBook>();
         services.AddSingleton<JobBoard>();
         services.AddSingleton(p => HistoryJob(
@@ -22,7 +67,7 @@ public static class CoordinationModule
             settings,
             p.GetRequiredService<TimeProvider>(),
             p.GetRequiredService<CoordinationLog>(),
-            NodeName(p.GetRequiredService<Ids>())));
+            p.GetRequiredService<NodeBook>().Name));
         services.AddSingleton<JobWorker>();
         if (runsWorker)
         {

@@ -25,6 +25,7 @@ public sealed partial class Dialect
         ("{auto id}", "bigint generated always as identity primary key"),
         ("{random id}", "gen_random_uuid()"),
         ("{clustered}", ""),
+        ("{now ms}", "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"),
         ("{room for updates}", "with (fillfactor = 45)"),
         ("{collate bytes}", "collate \"C\""));
 
@@ -37,6 +38,7 @@ public sealed partial class Dialect
         ("{auto id}", "integer primary key"),
         ("{random id}", "randomblob(16)"),
         ("{clustered}", "without rowid"),
+        ("{now ms}", "cast((julianday('now') - 2440587.5) * 86400000 as integer)"),
         ("{room for updates}", ""),
         ("{collate bytes}", ""));
 

@@ -73,7 +73,7 @@ public sealed class When_a_quota_is_used_up(PostgreSqlServer postgreSql)
         var settings = new RateLimitSettings { Standard = new(perMinute, 1, 1), BurstSeconds = burstSeconds };
         var tiers = server.Services.GetRequiredService<TierBook>();
         var edge = new RateLimitHttp(
-            new(settings, tiers, clock), server.Services.GetRequiredService<ClientAddress>());
+            new(settings, tiers, new(null), clock), server.Services.GetRequiredService<ClientAddress>());
         for (var i = 0; i < 3; i++)
         {
             int? wait = null;

@@ -1,4 +1,5 @@
 using Floodgate.Checkout.Catalog;
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Tests.Access;
 using Xunit;
 
@@ -14,7 +15,7 @@ public sealed class AnswerCacheTests
     private readonly AnswerCache cache;
     private int loads;
 
-    public AnswerCacheTests() => cache = new(Settings, clock);
+    public AnswerCacheTests() => cache = new(Settings, clock, SharedAnswers.None());
 
     [Fact]
     public async Task A_crowd_that_asks_at_once_costs_one_load()

@@ -1,4 +1,5 @@
 using Floodgate.Checkout.Catalog;
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Storage.Database;
 using Floodgate.Tests.Access;
 using Floodgate.Tests.Fixtures;
@@ -29,7 +30,7 @@ public sealed class When_a_crowd_reads_the_catalogue(PostgreSqlServer postgreSql
         const int reads = 60_000;
         await using var stage = await StartAsync(stored);
         var (settings, clock) = (new CatalogSettings(), new ManualClock());
-        var cache = new AnswerCache(settings, clock);
+        var cache = new AnswerCache(settings, clock, SharedAnswers.None());
         stage.Here.Changed += _ => cache.Evict();
         var committed = new List<(double AtMs, long Version)> { (0, 1) };
         var (stale, wrong) = (0, new List<string>());
@@ -99,7 +100,7 @@ public sealed class When_a_crowd_reads_the_catalogue(PostgreSqlServer postgreSql
     {
         await using var stage = await StartAsync(stored);
         var (settings, clock) = (new CatalogSettings(FreshMs: 2_000, StaleMsMax: 2_000), new ManualClock());
-        var cache = new AnswerCache(settings, clock);
+        var cache = new AnswerCache(settings, clock, SharedAnswers.None());
         Assert.Equal(1, await ReadAsync());
         await ChangeAsync(stage.Elsewhere, stage.ProductIds[0], 1);
         clock.Advance(TimeSpan.FromMilliseconds(settings.StaleMsMax - 1));
@@ -117,7 +118,7 @@ public sealed class When_a_crowd_reads_the_catalogue(PostgreSqlServer postgreSql
     public async Task A_load_that_hangs_and_fails_is_one_for_all_who_wait(Stored stored)
     {
         await using var stage = await StartAsync(stored);
-        var cache = new AnswerCache(new CatalogSettings(), new ManualClock());
+        var cache = new AnswerCache(new CatalogSettings(), new ManualClock(), SharedAnswers.None());
         var (under, reads) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), 0);
         stage.Database.BeforeRead = async () =>
         {
@@ -205,7 +206,8 @@ public sealed class When_a_crowd_reads_the_catalogue(PostgreSqlServer postgreSql
         var database = new FlakyDatabase(place.Open());
         await database.MigrateAsync(CatalogModule.Migrations, CancellationToken.None);
         var ids = new Ids(TimeProvider.System);
-        var stage = new Stage(place, database, new(database, ids), new(database, ids));
+        CatalogBook Book() => new(database, ids, SharedAnswers.None(), News.Alone());
+        var stage = new Stage(place, database, Book(), Book());
         var sale = (await stage.Here.CreateAsync(Terms, new("o", "s", "h"), CancellationToken.None)).Sale!;
         for (var i = 0; i < Products; i++)
         {

@@ -1,5 +1,6 @@
 using Floodgate.Checkout.Catalog;
 using Floodgate.Checkout.Holds;
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Storage.Database;
 using Floodgate.Tests.Fixtures;
 using Floodgate.Tests.Storage;
@@ -57,7 +58,7 @@ public abstract class HoldContract : IAsyncLifetime
     public async Task Of_many_at_once_as_many_get_it_as_there_are()
     {
         var offer = Things.Stock(7, 100);
-        var book = new HoldBook(new SoldOutBoard(TimeProvider.System));
+        var book = new HoldBook(new SoldOutBoard(TimeProvider.System, News.Alone()));
         var orders = 0;
         var all = await Task.WhenAll(Enumerable.Range(0, 300).Select(n => Task.Run(() => database.WriteAsync(tx =>
             book.TakeAsync(
@@ -71,7 +72,7 @@ public abstract class HoldContract : IAsyncLifetime
     public async Task Two_baskets_with_the_same_products_in_other_orders_do_not_wait_in_a_circle()
     {
         Offer[] offers = [Things.Stock(8, 1_000_000), Things.Stock(9, 1_000_000)];
-        var book = new HoldBook(new SoldOutBoard(TimeProvider.System));
+        var book = new HoldBook(new SoldOutBoard(TimeProvider.System, News.Alone()));
         var orders = 0;
         await Parallel.ForEachAsync(Enumerable.Range(0, 200), async (n, _) =>
         {
@@ -85,7 +86,7 @@ public abstract class HoldContract : IAsyncLifetime
     public async Task Nothing_is_sold_out_for_those_who_have_some_and_for_others_until_some_comes_back()
     {
         var offer = Things.Stock(11, 2);
-        var board = new SoldOutBoard(TimeProvider.System);
+        var board = new SoldOutBoard(TimeProvider.System, News.Alone());
         var book = new HoldBook(board);
         await database.WriteAsync(tx => book.TakeAsync(tx, [new Basket(Things.IdOf(501), "p/ann", [new(offer, 2)])]));
         Assert.True(board.IsFor(offer.Product.Id, "p/bob"));
@@ -113,7 +114,7 @@ public abstract class HoldContract : IAsyncLifetime
             Things.Stock(first, 5, limit: 3), Things.Seats(first + 1, null, 3, 4), Things.Seats(first + 2, 2, 2, 2),
         ];
         var model = new Model(offers);
-        var book = new HoldBook(new SoldOutBoard(TimeProvider.System));
+        var book = new HoldBook(new SoldOutBoard(TimeProvider.System, News.Alone()));
         foreach (var step in steps)
         {
             if (step.IsTake)

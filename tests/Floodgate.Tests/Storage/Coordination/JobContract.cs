@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Floodgate.Storage.Coordination;
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Storage.Database;
 using Floodgate.Tests.Fixtures;
 using Floodgate.Vocabulary;
@@ -218,7 +219,8 @@ public abstract class JobContract(PostgreSqlServer? server) : DatabaseContract(s
                 Board ??= board;
                 var tools = new JobTools(
                     Settings, test.clock, new(NullLogger<CoordinationLog>.Instance), node);
-                var worker = new JobWorker(board, new(door, test.clock), door, tools);
+                var worker = new JobWorker(
+                    board, new(door, new(test.clock), test.clock, News.Alone()), door, tools);
                 workers.Add(worker);
                 _ = worker.StartAsync(CancellationToken.None);
             }

@@ -1,4 +1,5 @@
 using Floodgate.Storage.Coordination;
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Storage.Database;
 using Floodgate.Tests.Fixtures;
 using Xunit;
@@ -143,12 +144,12 @@ public abstract class LeaseContract(PostgreSqlServer? server) : DatabaseContract
         Assert.Equal([20], await Db.ReadAsync(tx => tx.QueryAsync(ReadCounter, Rows.None, r => r.Long(0))));
     }
 
-    private LeaseBook Book() => new(Place.Open(), clock);
+    private LeaseBook Book() => new(Place.Open(), new(clock), clock, News.Alone());
 
     private async Task<LeaseBook> MigrateAsync()
     {
         await Db.MigrateAsync(CoordinationModule.Migrations, CancellationToken.None);
-        return new(Db, clock);
+        return new(Db, new(clock), clock, News.Alone());
     }
 
     private static async Task<Lease> TakeAsync(LeaseBook book, string owner)
