@@ -481,7 +481,7 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
     {
         new SettingsSource([flags]).Complete(); // As above.
         using var stop = new StopSignal();
-        return await BrokerCommand.RunAsync(ReportTo(parsed), error, stop.Token);
+        return await BrokerCommand.RunAsync(ReportTo(parsed), Console.In, error, stop.Token);
     }
 
     private Report ReportTo(ParseResult parsed) => new(output, parsed.GetValue(json));

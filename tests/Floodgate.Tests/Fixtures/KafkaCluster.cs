@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Floodgate.Storage.Log;
 using Floodgate.Storage.Log.Kafka;
 
@@ -40,27 +39,21 @@ public sealed class KafkaCluster : IDisposable
     public void Create(string topic, int partitions) => cluster.Create(topic, partitions);
 
     /// <summary>Takes all brokers away: connections are cut, and no new ones taken.</summary>
-    public void TakeDown() => ForEach(broker => rd_kafka_mock_broker_set_down(cluster.Handle, broker));
+    public void TakeDown() => ForEach(cluster.TakeDown);
 
     /// <summary>Brings them back, with what they had.</summary>
-    public void BringUp() => ForEach(broker => rd_kafka_mock_broker_set_up(cluster.Handle, broker));
+    public void BringUp() => ForEach(cluster.BringUp);
 
     /// <summary>Takes one of three away.</summary>
-    public void TakeDown(int broker) => _ = rd_kafka_mock_broker_set_down(cluster.Handle, broker);
+    public void TakeDown(int broker) => cluster.TakeDown(broker);
 
     public void Dispose() => cluster.Dispose();
 
-    private static void ForEach(Func<int, int> change)
+    private static void ForEach(Action<int> change)
     {
         for (var broker = 1; broker <= BrokerCount; broker++)
         {
-            _ = change(broker);
+            change(broker);
         }
     }
-
-    [DllImport(KafkaNative.Library)]
-    private static extern int rd_kafka_mock_broker_set_down(nint cluster, int broker);
-
-    [DllImport(KafkaNative.Library)]
-    private static extern int rd_kafka_mock_broker_set_up(nint cluster, int broker);
 }

@@ -13,6 +13,7 @@ internal sealed class RehearsalCluster : IDisposable
     private const int TextBytes = 512;
 
     private readonly nint client;
+    private readonly nint cluster;
 
     /// <summary>Starts so many brokers.</summary>
     public RehearsalCluster(int brokers)
@@ -32,8 +33,8 @@ internal sealed class RehearsalCluster : IDisposable
             throw new InvalidOperationException($"The rehearsal cluster did not start: {KafkaNative.TextOf(text)}");
         }
 
-        Handle = rd_kafka_mock_cluster_new(client, brokers);
-        BootstrapServers = Marshal.PtrToStringUTF8(rd_kafka_mock_cluster_bootstraps(Handle))!;
+        cluster = rd_kafka_mock_cluster_new(client, brokers);
+        BootstrapServers = Marshal.PtrToStringUTF8(rd_kafka_mock_cluster_bootstraps(cluster))!;
     }
 
     /// <summary>How many brokers there are; they are numbered from 1.</summary>
@@ -42,12 +43,15 @@ internal sealed class RehearsalCluster : IDisposable
     /// <summary>Where they listen.</summary>
     public string BootstrapServers { get; }
 
-    /// <summary>The cluster, for the calls that make faults.</summary>
-    public nint Handle { get; }
+    /// <summary>Takes one broker away: its connections are cut, and no new ones taken. It keeps what it has.</summary>
+    public void TakeDown(int broker) => _ = rd_kafka_mock_broker_set_down(cluster, broker);
+
+    /// <summary>Brings it back, with what it had.</summary>
+    public void BringUp(int broker) => _ = rd_kafka_mock_broker_set_up(cluster, broker);
 
     /// <summary>Creates a topic.</summary>
     public void Create(string topic, int partitions) =>
-        _ = rd_kafka_mock_topic_create(Handle, topic, partitions, Brokers);
+        _ = rd_kafka_mock_topic_create(cluster, topic, partitions, Brokers);
 
     /// <summary>Creates the topics of a log.</summary>
     public void Create(IReadOnlyList<Topic> topics)
@@ -61,7 +65,7 @@ internal sealed class RehearsalCluster : IDisposable
     /// <summary>Ends the brokers.</summary>
     public void Dispose()
     {
-        rd_kafka_mock_cluster_destroy(Handle);
+        rd_kafka_mock_cluster_destroy(cluster);
         rd_kafka_destroy(client);
     }
 
@@ -90,6 +94,12 @@ internal sealed class RehearsalCluster : IDisposable
 
     [DllImport(KafkaNative.Library)]
     private static extern nint rd_kafka_mock_cluster_bootstraps(nint cluster);
+
+    [DllImport(KafkaNative.Library)]
+    private static extern int rd_kafka_mock_broker_set_down(nint cluster, int broker);
+
+    [DllImport(KafkaNative.Library)]
+    private static extern int rd_kafka_mock_broker_set_up(nint cluster, int broker);
 
     [DllImport(KafkaNative.Library)]
     private static extern int rd_kafka_mock_topic_create(
