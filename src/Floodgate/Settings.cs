@@ -209,5 +209,7 @@ public sealed record Settings(
         source.Int("Database:WritersMax", 2, 1, 8, "loops", "Group-commit loops that write at once."),
         source.Int("Database:ReadersMax", 8, 1, 64, "connections", "Connections that read SQLite at once."),
         source.Int("Database:StatementTimeoutMs", 30_000, 100, 600_000, "ms",
-            "A statement that runs longer is cancelled."));
+            "A statement that runs longer is cancelled."),
+        source.Int("Database:LockTimeoutMs", 10_000, 100, 600_000, "ms",
+            "A statement that waits longer for another's lock gives up, on PostgreSQL."));
 }

@@ -104,6 +104,34 @@ public sealed class Migrations_on_PostgreSQL(PostgreSqlServer server) : Migratio
         Assert.Contains("Database:StatementTimeoutMs", cancelled.Message);
     }
 
+    // Goal: nodes that start at once wait for the one that migrates; other statements do not wait for ever. Method: a
+    // migration that holds a table for longer than the limit, another runner of it, and a writer.
+    [Fact]
+    public async Task A_migration_waits_for_another_and_a_statement_only_so_long()
+    {
+        var db = Place.Open(Place.Settings with { LockTimeoutMs = 100 });
+        Migration first = new("held-001", "create table held (id bigint); insert into held (id) values (1)");
+        Migration slow = new("held-002", "lock table held; create table slept as select pg_sleep(0.8)::text as slept");
+        Assert.Equal(1, await db.MigrateAsync([first], CancellationToken.None));
+
+        var both = Task.WhenAll(
+            Place.Open(Place.Settings with { LockTimeoutMs = 100 }).MigrateAsync([slow], CancellationToken.None).AsTask(),
+            db.MigrateAsync([slow], CancellationToken.None).AsTask());
+        var update = new Statement("update held set id = id + 1");
+        DatabaseUnavailableException? refused = null;
+        while (refused is null && !both.IsCompleted)
+        {
+            refused = await Record.ExceptionAsync(async () => await db.WriteAsync(tx =>
+            {
+                tx.Queue(update, Rows.None);
+                return ValueTask.FromResult(0);
+            })) as DatabaseUnavailableException;
+        }
+
+        Assert.Equal([0, 1], (await both).Order());
+        Assert.Contains("Database:LockTimeoutMs", refused?.Message);
+    }
+
     // Goal: an owner that lost its session notices, and does not consume beside the new owner. Method: end the session
     // on the server, before and after another has taken the log.
     [Fact]

@@ -14,10 +14,13 @@ public static class Repository
         ".css",
     ];
 
-    private static readonly string[] Scripts = ["floodgate", "test", "run"];
+    private static readonly string[] Scripts = ["floodgate", "test", "run", "cluster", "drill"];
+
+    /// <summary>The folder of the repository.</summary>
+    public static string Root { get; } = FindRoot();
 
     /// <summary>Every text file that somebody wrote, sorted by path.</summary>
-    public static IReadOnlyList<SourceFile> Files { get; } = Read(FindRoot());
+    public static IReadOnlyList<SourceFile> Files { get; } = Read(Root);
 
     private static string FindRoot()
     {

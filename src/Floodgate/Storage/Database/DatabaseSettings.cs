@@ -7,13 +7,17 @@ namespace Floodgate.Storage.Database;
 /// <param name="WritersMax">Group-commit loops that write to PostgreSQL at once (1 to 8, default 2).</param>
 /// <param name="ReadersMax">Connections that read SQLite at once (1 to 64, default 8).</param>
 /// <param name="StatementTimeoutMs">A statement that runs longer is cancelled (100 to 600,000; default 30,000).</param>
+/// <param name="LockTimeoutMs">
+/// A statement that waits longer for another's lock gives up, on PostgreSQL (100 to 600,000; default 10,000).
+/// </param>
 public sealed record DatabaseSettings(
     string ConnectionString,
     string Directory,
     int ConnectionsMax = 30,
     int WritersMax = 2,
     int ReadersMax = 8,
-    int StatementTimeoutMs = 30_000)
+    int StatementTimeoutMs = 30_000,
+    int LockTimeoutMs = 10_000)
 {
     /// <summary>True when a connection string is given.</summary>
     public bool IsPostgreSql => ConnectionString.Length > 0;

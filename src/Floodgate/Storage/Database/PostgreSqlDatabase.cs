@@ -40,7 +40,8 @@ internal sealed class PostgreSqlDatabase : Database
         text.Timeout = 5;
         text.ApplicationName = "floodgate";
         text.Options =
-            $"{text.Options} {NoticeLoss} {PlanByIndex} -c statement_timeout={settings.StatementTimeoutMs}".TrimStart();
+            $"{text.Options} {NoticeLoss} {PlanByIndex} -c statement_timeout={settings.StatementTimeoutMs} "
+                + $"-c lock_timeout={settings.LockTimeoutMs}";
         source = NpgsqlDataSource.Create(text.ConnectionString);
         WritersMax = settings.WritersMax;
     }
@@ -248,7 +249,7 @@ internal sealed class PostgreSqlDatabase : Database
         NpgsqlConnection connection, Migration migration, CancellationToken cancel)
     {
         await using var begun = await connection.BeginTransactionAsync(cancel);
-        await RunTextAsync(connection, "set local statement_timeout = 0", cancel);
+        await RunTextAsync(connection, "set local statement_timeout = 0; set local lock_timeout = 0", cancel);
         await RunTextAsync(connection, $"select pg_advisory_xact_lock({MigrationLock})", cancel);
         await RunTextAsync(connection, MigrationSql.CreateTable, cancel);
         await using var mark = new NpgsqlCommand(MigrationSql.PostgreSqlMark, connection);

@@ -8,8 +8,10 @@ internal static class PostgreSqlErrors
     /// <summary>The error to throw instead; null for one that did not come from the database.</summary>
     public static Exception? Translate(Exception error) => error switch
     {
-        PostgresException { SqlState: "40001" or "40P01" or "55P03" } e => new DatabaseUnavailableException(
+        PostgresException { SqlState: "40001" or "40P01" } e => new DatabaseUnavailableException(
             $"PostgreSQL gave up on a transaction that met others ({Text(e)}). Trying it again may succeed.", e),
+        PostgresException { SqlState: "55P03" } e => new DatabaseUnavailableException(
+            $"PostgreSQL waited for another's lock for Database:LockTimeoutMs ({Text(e)}). {Statement(e)}", e),
         PostgresException { SqlState: "57014" } e => new DatabaseUnavailableException(
             $"PostgreSQL cancelled a statement ({Text(e)}): Database:StatementTimeoutMs has passed, or an operator "
             + $"cancelled it. {Statement(e)}",
