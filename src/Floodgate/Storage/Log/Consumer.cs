@@ -165,7 +165,16 @@ public sealed class Consumer<TMessage>
         var started = offsets!.Start(items.ConvertAll(item => item.Event));
         for (var i = 0; i < items.Count; i++)
         {
-            HandOut(items[i] with { Partition = started[i] });
+            if (reader.Holds(items[i].Event))
+            {
+                HandOut(items[i] with { Partition = started[i] });
+            }
+            else
+            {
+                // Gone between the two looks, perhaps before anybody could know that it was in work here.
+                offsets.Leave(started[i]);
+                offsets.Forget([started[i]]);
+            }
         }
     }
 

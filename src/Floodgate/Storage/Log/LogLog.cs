@@ -16,6 +16,10 @@ public sealed partial class LogLog(ILogger<LogLog> logger)
     private static readonly Counter<long> Waits = Meter.CreateCounter<long>(
         "floodgate_log_database_waits_total", null, "Tries of an event that found the database away.");
 
+    private static readonly Gauge<double> RelayBacklogAge = Meter.CreateGauge<double>(
+        "floodgate_relay_backlog_age_seconds", "s",
+        "Age of the oldest event that this node has to forward to Kafka; 0 when there is none.");
+
     private static readonly Counter<long> Missed = Meter.CreateCounter<long>(
         "floodgate_log_missed_total", null, "Events that Kafka did not have and that were read from the table.");
 
@@ -26,6 +30,8 @@ public sealed partial class LogLog(ILogger<LogLog> logger)
         Failures.Add(1, new KeyValuePair<string, object?>("group", group));
         LogHandlerFailed(group, e.Topic.Name, e.Partition, e.Offset, attempts, error);
     }
+
+    internal void BacklogAge(double seconds) => RelayBacklogAge.Record(seconds);
 
     internal void FromTable(string group, int count)
     {

@@ -80,7 +80,7 @@ public abstract class LogStage : IAsyncLifetime
 
     public ValueTask<T> WriteAsync<T>(Func<Tx, ValueTask<T>> work) => Database.WriteAsync(work);
 
-    /// <summary>Until what was appended can be fetched without waiting: where the log is not the table, a way.</summary>
+    /// <summary>Completes when what was appended can be fetched at once: where the log is the table, always.</summary>
     public virtual Task ArrivedAsync(ILogReader reader) => Task.CompletedTask;
 
     /// <summary>Appends in a transaction of its own.</summary>

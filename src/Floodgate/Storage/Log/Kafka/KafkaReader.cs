@@ -1,7 +1,6 @@
 using Confluent.Kafka;
 using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Database;
-using Floodgate.Vocabulary;
 
 namespace Floodgate.Storage.Log.Kafka;
 
@@ -19,8 +18,6 @@ internal sealed class KafkaReader : ILogReader
     private const int PollMs = 50;
     private const int ForeignMax = 100;
 
-    private static readonly TimeSpan LookForStandstillEvery = TimeSpan.FromSeconds(5);
-
     // Set once.
     private readonly string group;
     private readonly ReaderParts parts;
@@ -29,6 +26,8 @@ internal sealed class KafkaReader : ILogReader
     private readonly Dictionary<TopicPartition, ReaderPlace> byName;
     private readonly Dictionary<string, Topic> topics;
     private readonly int placeMax;
+    private readonly ReaderGaps gaps;
+    private readonly ForeignMessages foreign;
     private readonly CancellationTokenSource ending = new();
     private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -42,7 +41,6 @@ internal sealed class KafkaReader : ILogReader
     // Of the loop that fetches.
     private bool isPolling;
     private int turn;
-    private long lookedAt;
 
     private Func<IReadOnlyList<(Topic Topic, int Partition)>, Task> release = _ => Task.CompletedTask;
 
@@ -55,7 +53,8 @@ internal sealed class KafkaReader : ILogReader
         places = [.. topics.SelectMany(t => Enumerable.Range(0, t.Partitions).Select(p => new ReaderPlace(t, p)))];
         byName = places.ToDictionary(p => new TopicPartition(p.Topic.Name, p.Number));
         placeMax = Math.Max(64, 2 * parts.Settings.FetchMax / places.Length);
-        lookedAt = parts.Tools.Time.GetTimestamp();
+        gaps = new ReaderGaps(group, places, gate, parts);
+        foreign = new ForeignMessages(group, parts);
     }
 
     /// <inheritdoc/>
@@ -198,9 +197,13 @@ internal sealed class KafkaReader : ILogReader
 
     private async ValueTask<List<LoggedEvent>> TakeAsync(int max, CancellationToken cancel)
     {
-        if (await FillAsync(max, cancel) is { Count: > 0 } missed)
+        if (await gaps.FillAsync(max, cancel) is { } missed)
         {
-            return missed;
+            arrived.Set(); // There may be more behind it.
+            if (missed.Count > 0)
+            {
+                return missed;
+            }
         }
 
         var taken = new List<LoggedEvent>();
@@ -245,85 +248,6 @@ internal sealed class KafkaReader : ILogReader
                 place.IsFilled = true;
             }
         }
-    }
-
-    /// <summary>What is missing before a message that waits, and behind the last one of a standstill.</summary>
-    private async ValueTask<List<LoggedEvent>> FillAsync(int max, CancellationToken cancel)
-    {
-        List<(ReaderPlace Place, int Turn, long From, long Until)> gaps;
-        lock (gate)
-        {
-            gaps =
-            [
-                .. places.Where(p => p.FirstWaiting > p.Next)
-                    .Select(p => (p, p.Turn, p.Next!.Value, p.FirstWaiting!.Value)),
-            ];
-        }
-
-        if (gaps.Count == 0 && parts.Tools.Time.GetElapsedTime(lookedAt) >= LookForStandstillEvery)
-        {
-            gaps = await StandstillsAsync(cancel);
-            lookedAt = parts.Tools.Time.GetTimestamp();
-        }
-
-        gaps = [.. gaps.Take(max)];
-        if (gaps.Count == 0)
-        {
-            return [];
-        }
-
-        var wanted = max / gaps.Count;
-        var byId = gaps.ToDictionary(g => g.Place.Topic.PartitionId(g.Place.Number));
-        var found = (await parts.Database.ReadAsync(
-                tx => LogSql.SelectAsync(
-                    tx,
-                    [.. byId.Select(g => (g.Key, g.Value.From, wanted))],
-                    r => new LoggedEvent(
-                        byId[r.Long(0)].Place.Topic, byId[r.Long(0)].Place.Number, r.Long(1), r.Text(2), r.Text(3),
-                        r.Text(4))),
-                cancel))
-            .ToLookup(e => e.PartitionId);
-        var filled = new List<LoggedEvent>();
-        lock (gate)
-        {
-            foreach (var (id, gap) in byId.Where(g => g.Value.Place.Turn == g.Value.Turn))
-            {
-                filled.AddRange(gap.Place.Fill([.. found[id]], wanted, gap.Until));
-            }
-        }
-
-        arrived.Set();
-        if (filled.Count > 0)
-        {
-            parts.Tools.Log.FromTable(group, filled.Count);
-        }
-
-        return filled;
-    }
-
-    // Forwarded, and not here after two looks: the cluster has lost it, or is a new one.
-    private async ValueTask<List<(ReaderPlace Place, int Turn, long From, long Until)>> StandstillsAsync(
-        CancellationToken cancel)
-    {
-        var forwarded = (await parts.Database.ReadAsync(
-                tx => LogSql.SelectOffsetsAsync(tx, KafkaRelay.Group), cancel))
-            .ToDictionary(o => o.Partition, o => o.Committed);
-        var gaps = new List<(ReaderPlace, int, long, long)>();
-        lock (gate)
-        {
-            foreach (var place in places.Where(p => p is { Next: not null, FirstWaiting: null }))
-            {
-                var until = forwarded.GetValueOrDefault(place.Topic.PartitionId(place.Number));
-                if (until > place.Next && place.StoodAt == place.Next)
-                {
-                    gaps.Add((place, place.Turn, place.Next!.Value, until));
-                }
-
-                place.StoodAt = place.Next;
-            }
-        }
-
-        return gaps;
     }
 
     private void RunPolling()
@@ -415,10 +339,18 @@ internal sealed class KafkaReader : ILogReader
 
         if (isForeign)
         {
-            _ = BuryAsync(place, result);
+            _ = foreign.BuryAsync(topics[result.Topic], result, () => Buried(place, result.Offset), ending.Token);
         }
 
         arrived.Set();
+    }
+
+    private void Buried(ReaderPlace? place, long at)
+    {
+        lock (gate)
+        {
+            place?.Foreign.Remove(at);
+        }
     }
 
     private static LoggedEvent EventOf(ReaderPlace place, long source, Message<byte[], byte[]> message) => new(
@@ -442,7 +374,7 @@ internal sealed class KafkaReader : ILogReader
                 }
             }
 
-            done = ToStore(byName.Keys);
+            done = ToStore(byName.Where(p => p.Value.IsAssigned).Select(p => p.Key));
         }
 
         consumer.Pause(full);
@@ -454,7 +386,7 @@ internal sealed class KafkaReader : ILogReader
     [
         .. from name in names
            let place = byName.GetValueOrDefault(name)
-           where place is { IsAssigned: true }
+           where place is not null
            let offset = place.ToStore()
            where offset is not null
            select new TopicPartitionOffset(name, offset.Value),
@@ -498,6 +430,10 @@ internal sealed class KafkaReader : ILogReader
         lock (gate)
         {
             mine = [.. PlacesOf(names).Select(p => (p.Topic, p.Number))];
+            foreach (var place in PlacesOf(names))
+            {
+                place.Close(); // First: what is handed out after the drain would be in two hands.
+            }
         }
 
         parts.Tools.Log.Revoked(group, gone.Count);
@@ -538,45 +474,4 @@ internal sealed class KafkaReader : ILogReader
 
     private IEnumerable<ReaderPlace> PlacesOf(List<TopicPartition> names) =>
         names.Select(n => byName.GetValueOrDefault(n)).OfType<ReaderPlace>();
-
-    /// <summary>Makes a dead letter of a message that no relay sent, however long the database is away.</summary>
-    private async Task BuryAsync(ReaderPlace? place, ConsumeResult<byte[], byte[]> result)
-    {
-        var (tools, topic) = (parts.Tools, topics[result.Topic]);
-        // Its place in the broker's count, below zero: the table's offsets are not.
-        var letter = new DeadLetter(
-            tools.Ids.Next(), group, topic.Name, result.Partition, -1 - result.Offset.Value,
-            KafkaMessages.TextOf(result.Message.Key), KafkaMessages.TypeOf(result.Message),
-            KafkaMessages.TextOf(result.Message.Value),
-            $"no relay sent this message (it has no header {KafkaMessages.SourceOffset}): it is at the broker's offset "
-                + $"{result.Offset.Value}; send events through the API",
-            1, "OPEN", UtcInstant.Now(tools.Time).Ms);
-        while (!ending.IsCancellationRequested)
-        {
-            try
-            {
-                await parts.Database.WriteAsync(
-                    async tx =>
-                    {
-                        LogSql.Insert(tx, [letter]);
-                        await parts.Log.BuriedAsync(tx, topic, letter);
-                        return 0;
-                    },
-                    ending.Token);
-                tools.Log.BuriedForeign(group, topic.Name, result.Partition, result.Offset.Value);
-                lock (gate)
-                {
-                    place?.Foreign.Remove(result.Offset);
-                }
-
-                return;
-            }
-            catch (DatabaseUnavailableException error)
-            {
-                tools.Log.DatabaseAway(group, error.Message);
-                await Task.Delay(TimeSpan.FromMilliseconds(parts.Settings.PollMs), tools.Time, ending.Token)
-                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-        }
-    }
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using Confluent.Kafka;
 using Floodgate.Storage.Database;
 using Floodgate.Vocabulary;
@@ -33,7 +32,6 @@ internal sealed class KafkaRelay(RelayParts parts) : BackgroundService
     private static readonly TimeSpan CommitEvery = TimeSpan.FromMilliseconds(250);
 
     private readonly Coordination.Signal woken = new();
-    private readonly Meter meter = new("Floodgate");
     private readonly Dictionary<long, (Topic Topic, int Number)> partitions = parts.Topics
         .SelectMany(t => Enumerable.Range(0, t.Partitions).Select(p => (Topic: t, Number: p)))
         .ToDictionary(p => p.Topic.PartitionId(p.Number));
@@ -43,8 +41,6 @@ internal sealed class KafkaRelay(RelayParts parts) : BackgroundService
     private IProducer<byte[], byte[]>? producer;
     private long committedAt;
 
-    // Written by the loop, read by the scrape.
-    private long oldestMs;
     private Exception? failure;
 
     /// <summary>Why it stopped by itself; null while all is well.</summary>
@@ -54,20 +50,8 @@ internal sealed class KafkaRelay(RelayParts parts) : BackgroundService
     public void Wake() => woken.Set();
 
     /// <inheritdoc/>
-    public override void Dispose()
-    {
-        meter.Dispose();
-        base.Dispose();
-    }
-
-    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        meter.CreateObservableGauge(
-            "floodgate_relay_backlog_age",
-            () => Volatile.Read(ref oldestMs) is > 0 and var ms ? (UtcInstant.Now(parts.Time).Ms - ms) / 1_000.0 : 0,
-            "s",
-            "Age of the oldest event that this node has to forward to Kafka; 0 when there is none.");
         try
         {
             await parts.Checked.Ready.WaitAsync(stoppingToken);
@@ -110,7 +94,7 @@ internal sealed class KafkaRelay(RelayParts parts) : BackgroundService
                 return await ForwardAsync(due, stop);
             }
 
-            Volatile.Write(ref oldestMs, 0);
+            TellAge(0);
             await CommitAsync(stop);
         }
         catch (DatabaseUnavailableException error)
@@ -165,7 +149,8 @@ internal sealed class KafkaRelay(RelayParts parts) : BackgroundService
             places[partition] = places[partition] with { Sent = next }; // Swept before this group was made.
         }
 
-        Volatile.Write(ref oldestMs, events.Count == 0 ? 0 : events.Min(e => e.AtMs));
+        var oldestMs = events.Count == 0 ? 0 : events.Min(e => e.AtMs);
+        TellAge(oldestMs);
         var round = new RelayRound(events.Count);
         producer ??= parts.Client.Producer();
         for (var i = 0; i < events.Count; i++)
@@ -177,6 +162,7 @@ internal sealed class KafkaRelay(RelayParts parts) : BackgroundService
         while (await Task.WhenAny(round.Answered, Task.Delay(CommitEvery, parts.Time, stop)) != round.Answered)
         {
             stop.ThrowIfCancellationRequested();
+            TellAge(oldestMs);
             await parts.Shares.KeepAsync(stop);
         }
 
@@ -237,6 +223,9 @@ internal sealed class KafkaRelay(RelayParts parts) : BackgroundService
 
         return stuck.Count == 0;
     }
+
+    private void TellAge(long oldestMs) =>
+        parts.Log.BacklogAge(oldestMs == 0 ? 0 : (UtcInstant.Now(parts.Time).Ms - oldestMs) / 1_000.0);
 
     private async ValueTask CommitAsync(CancellationToken stop)
     {

@@ -60,8 +60,8 @@ internal sealed class ReaderPlace(Topic topic, int number)
         lastSource = -1;
     }
 
-    /// <summary>It is not any more: what waits is another's to hand out.</summary>
-    public void Leave()
+    /// <summary>It goes: what waits is another's to hand out. What was handed out may still be committed.</summary>
+    public void Close()
     {
         IsAssigned = false;
         Turn++;
@@ -70,6 +70,12 @@ internal sealed class ReaderPlace(Topic topic, int number)
         IsPaused = false;
         StoodAt = null;
         waiting.Clear();
+    }
+
+    /// <summary>It is gone.</summary>
+    public void Leave()
+    {
+        Close();
         passed.Clear();
         Foreign.Clear();
     }
