@@ -426,7 +426,8 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
         }
 
         var (file, isDryRun, ids) = (bytes.AsMemory(0, length), parsed.GetValue(dryRun), new Ids(TimeProvider.System));
-        var book = new ImportBook(database, new CatalogBook(database, ids, SharedAnswers.None(), News.Alone()), keys, ids);
+        var catalog = new CatalogBook(database, ids, SharedAnswers.None(), News.Alone());
+        var book = new ImportBook(database, catalog, keys, ids);
         var result = await book.ImportAsync(
             new(merchant), file, ImportBook.FormatOf(file.Span), isDryRun, CancellationToken.None);
         foreach (var fault in result.Faults)

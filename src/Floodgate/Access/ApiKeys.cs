@@ -211,8 +211,8 @@ public sealed class ApiKeys
 
     /// <summary>
     /// Ends a key of this merchant, or of any with null: at once on this node and on those that hear of it, on others
-    /// within <see cref="AccessSettings.KeyCachedSeconds"/>. Answers the key as it is then; a repeat changes nothing. Null
-    /// when there is no such key.
+    /// within <see cref="AccessSettings.KeyCachedSeconds"/>. Answers the key as it is then; a repeat changes nothing.
+    /// Null when there is no such key.
     /// </summary>
     public async ValueTask<MerchantKey?> RevokeAsync(Guid id, string? merchantId, CancellationToken cancel)
     {

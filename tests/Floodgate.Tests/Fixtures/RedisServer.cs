@@ -13,7 +13,8 @@ public sealed class RedisServer : IAsyncDisposable
     private const string Watch = """
         trap '' INT TERM HUP
         start() {
-          redis-server --port "$1" --bind 127.0.0.1 --dir "$2" --save '' --appendonly no </dev/null >>"$2/log" 2>&1 &
+          redis-server --port "$1" --bind 127.0.0.1 --dir "$2" --save '' --appendonly no \
+            </dev/null >>"$2/log" 2>&1 &
           server=$!
         }
         stop() { kill -KILL "$server" 2>/dev/null; wait "$server" 2>/dev/null; server=; }
@@ -62,7 +63,9 @@ public sealed class RedisServer : IAsyncDisposable
     /// <summary>kill -9: every connection breaks, and all that it knew is lost.</summary>
     public Task KillAsync() => OrderAsync("kill");
 
-    /// <summary>Starts it again after <see cref="KillAsync"/>, empty, on the same port; returns when it answers.</summary>
+    /// <summary>
+    /// Starts it again after <see cref="KillAsync"/>, empty, on the same port; returns when it answers.
+    /// </summary>
     public async Task StartAgainAsync()
     {
         await OrderAsync("start");

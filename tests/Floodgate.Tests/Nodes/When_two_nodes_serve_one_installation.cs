@@ -114,7 +114,7 @@ public sealed class When_two_nodes_serve_one_installation(PostgreSqlServer postg
             (await shop.SendAsync("POST", "/v1/payments", "[]", "Idempotency-Key: k")).Status != 429;
     }
 
-    // Goal: a node without Redis takes orders and payments, and says that it is less well. Method: kill it, pay at both.
+    // Goal: a node without Redis takes payments, and says that it is less well. Method: kill it, pay at both.
     [Fact]
     public async Task Payments_go_on_while_Redis_is_away_and_readiness_tells()
     {

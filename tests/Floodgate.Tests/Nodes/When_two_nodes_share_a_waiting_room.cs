@@ -73,8 +73,8 @@ public sealed class When_two_nodes_share_a_waiting_room(PostgreSqlServer postgre
         }
     }
 
-    // Goal: nothing of the line is in Redis alone. Method: kill it while twenty wait, let more join at both nodes, admit
-    // all, in the order in which they came.
+    // Goal: nothing of the line is in Redis alone. Method: kill it while ten wait, let more join at both nodes, admit
+    // all in the order in which they came.
     [Fact]
     public async Task When_Redis_loses_all_it_knew_nobody_loses_a_place()
     {

@@ -56,6 +56,9 @@ public sealed class CommandTests : IDisposable
     [InlineData("Server:Role", "serve", "--role", "api")]
     [InlineData("Database:Directory", "migrate", "--data", "/dev/null")]
     [InlineData("Database:ConnectionString", "migrate", "--Database:ConnectionString", "garbage")]
+    [InlineData("Coordination:Redis", "up", "--Coordination:Redis", "cache:6379")]
+    [InlineData("Coordination:Redis", "up", "--Coordination:Redis", "cache:6379,abortConnect=perhaps")]
+    [InlineData("Coordination:Cluster", "up", "--Coordination:Cluster", "")]
     [InlineData("Settings file nowhere.json", "up", "--settings", "nowhere.json")]
     [InlineData("X:Y", "provider", "--X:Y=1")]
     public async Task A_setting_that_cannot_work_is_refused_by_its_name(string setting, params string[] args)

@@ -37,8 +37,9 @@ public sealed class TierBook
     public Tier Of(string merchantId) => others.GetValueOrDefault(merchantId, Tier.Standard);
 
     /// <summary>
-    /// Sets a merchant's tier: at once on this node, on others when they hear of it, or within <see cref="RateLimitSettings.TierRefresh"/>. The
-    /// merchant as it is then; null when there is none. A repeat changes nothing.
+    /// Sets a merchant's tier: at once on this node, on others when they hear of it, or within
+    /// <see cref="RateLimitSettings.TierRefresh"/>. The merchant as it is then; null when there is none. A repeat
+    /// changes nothing.
     /// </summary>
     public async ValueTask<Merchant?> SetAsync(string merchantId, Tier tier, CancellationToken cancel)
     {

@@ -87,6 +87,7 @@ internal sealed class Room
 
     // Of the one loop that follows other nodes.
     private long joinsKnown;
+    private bool isWholePage;
     private int checkedTo;
 
     // Under the gate.
@@ -163,15 +164,20 @@ internal sealed class Room
         return place > 0 ? place : Places.Draw(random);
     }
 
-    /// <summary>The joins of all nodes that are to be read next.</summary>
-    public (Guid SaleId, long After, long UpTo) NextJoins => (terms.SaleId, joinsKnown, joinsKnown + JoinsPage);
+    /// <summary>The joins of all nodes that are to be read next; then <see cref="Follow"/>.</summary>
+    public (Guid SaleId, long After, long UpTo) NextJoins()
+    {
+        // Known before they are read: what is numbered meanwhile may not be among them.
+        isWholePage = terms.Joins >= joinsKnown + JoinsPage;
+        return (terms.SaleId, joinsKnown, joinsKnown + JoinsPage);
+    }
 
     /// <summary>Takes joins that were read; those in between were given to others since, or ended.</summary>
     public void Follow(IReadOnlyList<Ticket> joined)
     {
         Add([.. joined.Where(ticket => !ticket.State.IsFinal())]);
         var last = joined.Count > 0 ? joined.Max(ticket => ticket.Joined) : 0;
-        joinsKnown = Math.Max(joinsKnown, terms.Joins >= joinsKnown + JoinsPage ? joinsKnown + JoinsPage : last);
+        joinsKnown = isWholePage ? joinsKnown + JoinsPage : Math.Max(joinsKnown, last);
     }
 
     /// <summary>The place of somebody who joins now. Only the loop that writes joins asks.</summary>

@@ -30,6 +30,7 @@ internal sealed class RoomFollower(
 
     private Lease? lease;
     private long askedAt;
+    private long? deafAt;
 
     /// <summary>
     /// True in the one node that admits. Whoever begins compares every line with the table first: the one before may
@@ -113,9 +114,10 @@ internal sealed class RoomFollower(
             return;
         }
 
+        deafAt = nodes.IsSomebodyDeaf ? time.GetTimestamp() : deafAt;
         var all = rooms.All.ToDictionary(room => room.Terms.SaleId);
         var joined = await database.ReadAsync(
-            tx => AdmissionSql.SelectJoinedAsync(tx, [.. all.Values.Select(room => room.NextJoins)]), stop);
+            tx => AdmissionSql.SelectJoinedAsync(tx, [.. all.Values.Select(room => room.NextJoins())]), stop);
         var ofRooms = joined.ToLookup(ticket => ticket.SaleId);
         foreach (var (saleId, room) in all)
         {
@@ -129,8 +131,8 @@ internal sealed class RoomFollower(
     }
 
     /// <summary>
-    /// Those of the tickets that no node has heard of. Nobody while it cannot be told: Redis is away for any node, or
-    /// has not been there for as long.
+    /// Those of the tickets that no node has heard of. Nobody while it cannot be told: Redis was away for any node
+    /// within that time, or knows less than it.
     /// </summary>
     public async ValueTask<IReadOnlyList<Guid>> AbandonedAsync(Room room, IReadOnlyList<Guid> unseen)
     {
@@ -139,7 +141,7 @@ internal sealed class RoomFollower(
             return unseen;
         }
 
-        if (nodes.IsSomebodyDeaf
+        if ((deafAt is { } at && time.GetElapsedTime(at).TotalSeconds < settings.AbandonedSeconds)
             || await signs.AgoAsync(room.Terms.SaleId, unseen, settings.AbandonedSeconds) is not { } ago)
         {
             return [];

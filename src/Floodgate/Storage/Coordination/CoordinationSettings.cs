@@ -64,15 +64,15 @@ public sealed record CoordinationSettings(
                 "one. Set Database:ConnectionString to a PostgreSQL server, or leave Coordination:Redis empty.");
         }
 
-        if (settings.Cluster.Length > ClusterLengthMax || Names.FaultOf(settings.Cluster, ClusterLengthMax) is not null)
+        if (Names.FaultOf(settings.Cluster, ClusterLengthMax) is { } wrong)
         {
-            source.Refuse("Coordination:Cluster", "which is no name. Write 1 to 100 characters.");
+            source.Refuse("Coordination:Cluster", $"which is no name: it {wrong}.");
         }
 
         return settings;
     }
 
-    /// <summary>The configuration, or null with what is wrong with it; never the text: it may hold a password.</summary>
+    /// <summary>The configuration, or null with what is wrong; never the text, which may hold a password.</summary>
     internal static ConfigurationOptions? ParseRedis(string text, out string fault)
     {
         fault = "";

@@ -90,6 +90,11 @@ public sealed class NodeBook : BackgroundService
             await redis.StartAsync(code);
         }
 
+        if (database.Dialect != Dialect.PostgreSql)
+        {
+            return null; // One process at a time: nobody to agree with.
+        }
+
         var startedAt = time.GetTimestamp();
         while (true)
         {
@@ -178,9 +183,9 @@ public sealed class NodeBook : BackgroundService
         }
 
         return mark != Unknown
-            && others.Find(node => node.Redis.Length > 0 && node.Redis != Unknown && node.Redis != mark) is { } elsewhere
-            ? $"Coordination:Redis names another Redis than the node {elsewhere.Name} of this database uses. Set it to " +
-                "the same Redis on every node."
+            && others.Find(node => node.Redis is not ("" or Unknown) && node.Redis != mark) is { } elsewhere
+            ? $"Coordination:Redis names another Redis than the node {elsewhere.Name} of this database uses. Set it " +
+                "to the same Redis on every node."
             : null;
     }
 }

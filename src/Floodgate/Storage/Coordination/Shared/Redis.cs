@@ -19,6 +19,8 @@ internal sealed class Redis : IAsyncDisposable
     /// <summary>How often the line is tried.</summary>
     public static readonly TimeSpan ProbeEvery = TimeSpan.FromMilliseconds(500);
 
+    private static readonly TimeSpan ProbeKept = TimeSpan.FromMinutes(1);
+
     private const int ConnectMs = 1_000;
     private const int ReconnectMs = 250;
     private const int HeartbeatMs = 250;
@@ -95,8 +97,6 @@ internal sealed class Redis : IAsyncDisposable
         channel = RedisChannel.Literal(prefix + "news");
         try
         {
-            line = await ConnectionMultiplexer.ConnectAsync(options);
-            line.ConnectionFailed += (_, lost) => Lose($"the connection broke ({lost.FailureType})");
             await ProbeAsync();
         }
         catch (Exception error) when (IsOfRedis(error))
@@ -113,7 +113,7 @@ internal sealed class Redis : IAsyncDisposable
     /// </summary>
     public async ValueTask<RedisResult?> RunAsync(string script, IReadOnlyList<string> keys, RedisValue[] values)
     {
-        if (isAway)
+        if (isAway || line is not { } open)
         {
             return null;
         }
@@ -126,7 +126,7 @@ internal sealed class Redis : IAsyncDisposable
                 names[i] = prefix + keys[i];
             }
 
-            return await line!.GetDatabase().ScriptEvaluateAsync(script, names, values).WaitAsync(timeout, time);
+            return await open.GetDatabase().ScriptEvaluateAsync(script, names, values).WaitAsync(timeout, time);
         }
         catch (Exception error) when (IsOfRedis(error))
         {
@@ -138,14 +138,14 @@ internal sealed class Redis : IAsyncDisposable
     /// <summary>Sends to all nodes that listen; false when it is away: then it may have arrived or not.</summary>
     public async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> message)
     {
-        if (isAway)
+        if (isAway || line is not { } open)
         {
             return false;
         }
 
         try
         {
-            await line!.GetSubscriber().PublishAsync(channel, message).WaitAsync(timeout, time);
+            await open.GetSubscriber().PublishAsync(channel, message).WaitAsync(timeout, time);
             return true;
         }
         catch (Exception error) when (IsOfRedis(error))
@@ -193,7 +193,8 @@ internal sealed class Redis : IAsyncDisposable
 
     private async Task ProbeAsync()
     {
-        var subscriber = line!.GetSubscriber();
+        var open = line ??= await ConnectAsync();
+        var subscriber = open.GetSubscriber();
         if (!isSubscribed)
         {
             // Again from the start: what is left of a subscription that never came about would hear everything twice.
@@ -203,11 +204,20 @@ internal sealed class Redis : IAsyncDisposable
             isSubscribed = true;
         }
 
+        // A replica that only reads would pass the message on and refuse everything else.
         var mine = new Beat(++beat);
+        await open.GetDatabase().StringSetAsync(prefix + "probe", mine.Number, ProbeKept).WaitAsync(timeout, time);
         awaited = mine;
         await subscriber.PublishAsync(channel, BitConverter.GetBytes(mine.Number)).WaitAsync(timeout, time);
         await mine.Heard.Task.WaitAsync(timeout, time);
         Return();
+    }
+
+    private async Task<ConnectionMultiplexer> ConnectAsync()
+    {
+        var opened = await ConnectionMultiplexer.ConnectAsync(options);
+        opened.ConnectionFailed += (_, lost) => Lose($"the connection broke ({lost.FailureType})");
+        return opened;
     }
 
     // A beat is shorter than any news.

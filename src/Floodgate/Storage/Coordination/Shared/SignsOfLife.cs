@@ -38,9 +38,10 @@ public sealed class SignsOfLife
     /// <summary>These were heard of now. Nothing is kept while Redis is away.</summary>
     public async ValueTask NoteAsync(Guid group, IReadOnlyList<Guid> heard)
     {
-        foreach (var some in heard.Chunk(redis is null ? int.MaxValue : BatchMax))
+        foreach (var some in heard.Chunk(BatchMax))
         {
-            if (redis is null || await redis.RunAsync(Note, KeysOf(group), [KeptSeconds, .. some.Select(MemberOf)]) is null)
+            RedisValue[] values = [KeptSeconds, .. some.Select(MemberOf)];
+            if (redis is null || await redis.RunAsync(Note, KeysOf(group), values) is null)
             {
                 return;
             }
