@@ -58,12 +58,14 @@ public sealed partial class DeployTests
     public async Task A_script_can_be_read_by_its_shell(string script)
     {
         var path = Path.Combine(Folder, script);
-        using var bash = Process.Start(new ProcessStartInfo("bash", ["-n", path]) { RedirectStandardError = true })!;
+        using var bash = Process.Start(new ProcessStartInfo("bash", ["-c", "bash -n \"$0\" && test -x \"$0\"", path])
+        {
+            RedirectStandardError = true,
+        })!;
         var told = await bash.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         await bash.WaitForExitAsync(TestContext.Current.CancellationToken);
 
-        Assert.True(bash.ExitCode == 0, told);
-        Assert.True(File.GetUnixFileMode(path).HasFlag(UnixFileMode.UserExecute), $"{script} is executable");
+        Assert.True(bash.ExitCode == 0, $"{script} must be executable and without faults. {told}");
     }
 
     [GeneratedRegex(@"^\| `([A-Za-z0-9:]+)` \|", RegexOptions.Multiline)]

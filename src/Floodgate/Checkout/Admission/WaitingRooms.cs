@@ -13,7 +13,7 @@ namespace Floodgate.Checkout.Admission;
 /// <summary>
 /// The door: which sales need a pass, what a pass is worth, and using it up. On every node; the lines themselves live
 /// in the one process that owns them or, with a Redis, in each that serves routes: the table is the line, and every
-/// node's memory an index of it that follows the others (ADR 0040).
+/// node's memory an index of it that follows the others (ADR 0028).
 /// </summary>
 public sealed class WaitingRooms
 {

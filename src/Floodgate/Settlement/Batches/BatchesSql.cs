@@ -341,7 +341,8 @@ internal static class BatchesSql
                         - case when l.origin_amount * r.basis_points % 20000 = 5000 then 1 else 0 end + r.fixed,
                     r.fee_max), r.fee_min), l.origin_amount) as fee
             from settlement_line l
-            join settlement_rate r on r.day = l.origin_day and r.account_id = l.account_id and r.class = l.class
+            -- Not an inner join: rates first would walk every line before the range, again for each range.
+            left join settlement_rate r on r.day = l.origin_day and r.account_id = l.account_id and r.class = l.class
             where {in range}) f
         """;
 

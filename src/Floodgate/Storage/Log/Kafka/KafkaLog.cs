@@ -6,7 +6,7 @@ namespace Floodgate.Storage.Log.Kafka;
 /// <summary>
 /// The log on Kafka. Appending is appending to the table, in the same transaction; a <see cref="KafkaRelay"/> forwards
 /// what is committed, and readers are members of consumer groups. The table stays the truth: an event has the
-/// table's offset everywhere, and a reader that misses one takes it from there (ADR 0030).
+/// table's offset everywhere, and a reader that misses one takes it from there (ADR 0027).
 /// </summary>
 internal sealed class KafkaLog(
     EmbeddedLog table, Database.Database database, KafkaClient client, LogSettings settings, ConsumerTools tools)

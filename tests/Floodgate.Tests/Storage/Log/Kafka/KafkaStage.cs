@@ -1,3 +1,4 @@
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
@@ -61,7 +62,7 @@ public sealed class KafkaStage(PostgreSqlServer? server = null) : LogStage
             client,
             looked,
             new RelayShares(
-                Inner, leases ?? new(Inner, time), node, TimeSpan.FromMilliseconds(kafka.RelayLeaseMs), time),
+                Inner, leases ?? new(Inner, new(time), time, News.Alone()), node, TimeSpan.FromMilliseconds(kafka.RelayLeaseMs), time),
             Settings)
         {
             Topics = topics,

@@ -1,3 +1,4 @@
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Log.Kafka;
 using Floodgate.Tests.Fixtures;
@@ -65,7 +66,7 @@ public sealed class RelaySharesTests : IAsyncLifetime
     }
 
     private RelayShares Of(string node) =>
-        new(stage.Database, new LeaseBook(stage.Database, stage.Clock), node, Length, stage.Clock);
+        new(stage.Database, new LeaseBook(stage.Database, new(stage.Clock), stage.Clock, News.Alone()), node, Length, stage.Clock);
 
     private async Task KeepAsync(RelayShares shares)
     {

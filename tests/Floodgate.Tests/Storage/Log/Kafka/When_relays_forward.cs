@@ -1,3 +1,4 @@
+using Floodgate.Storage.Coordination.Shared;
 using System.Globalization;
 using Floodgate.Storage.Coordination;
 using Floodgate.Storage.Database;
@@ -63,7 +64,7 @@ public sealed class When_relays_forward(PostgreSqlServer server) : IAsyncLifetim
         var elsewhere = new SqliteStage();
         await elsewhere.InitializeAsync();
         await stage.StartRelayAsync("a");
-        await stage.StartRelayAsync("b", leases: new LeaseBook(elsewhere.Database, TimeProvider.System));
+        await stage.StartRelayAsync("b", leases: LeasesOf(elsewhere.Database));
         await AppendAsync(0, Events);
 
         await AllOnceInOrderAsync("g");
@@ -215,4 +216,7 @@ public sealed class When_relays_forward(PostgreSqlServer server) : IAsyncLifetim
             .All(behind => behind == 0),
         Deadline,
         () => "all is forwarded and the progress committed");
+
+    private static LeaseBook LeasesOf(Database database) =>
+        new(database, new(TimeProvider.System), TimeProvider.System, News.Alone());
 }
