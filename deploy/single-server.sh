@@ -50,7 +50,8 @@ fi
 
 say "building ..."
 dotnet publish "$root/src/Floodgate" -c Release --use-current-runtime --self-contained false -o "$app.new" \
-  --artifacts-path "$home/build" -v q --nologo >"$home/build.log" 2>&1 || { cat "$home/build.log" >&2; die "the build failed"; }
+  --artifacts-path "$home/build" -v q --nologo >"$home/build.log" 2>&1 ||
+  { cat "$home/build.log" >&2; die "the build failed"; }
 rm -rf "$app.old"
 if [[ -d "$app" ]]; then mv "$app" "$app.old"; fi
 mv "$app.new" "$app"

@@ -60,7 +60,8 @@ internal static class BrokerCommand
                         cluster.BringUp(broker);
                         break;
                     default:
-                        await error.WriteLineAsync($"\"{line}\" is neither \"down N\" nor \"up N\", N from 1 to {Brokers}.");
+                        await error.WriteLineAsync(
+                            $"\"{line}\" is neither \"down N\" nor \"up N\", N from 1 to {Brokers}.");
                         break;
                 }
             }

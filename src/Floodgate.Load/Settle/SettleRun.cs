@@ -149,8 +149,8 @@ internal sealed class SettleRun(Session session, SettlePlan plan)
     }
 
     /// <summary>
-    /// Seconds from the request to the end of the run. The server may be killed and started again meanwhile: what counts
-    /// is the day that comes of it.
+    /// Seconds from the request to the end of the run. The server may be killed and started again meanwhile: what
+    /// counts is the day that comes of it.
     /// </summary>
     private async Task<double> UntilSettledAsync(long day, CancellationToken cancel)
     {

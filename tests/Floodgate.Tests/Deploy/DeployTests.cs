@@ -32,7 +32,8 @@ public sealed partial class DeployTests
     public void The_containers_of_one_host_fit_four_cores_and_sixteen_gigabytes()
     {
         var file = File.ReadAllText(Path.Combine(Folder, "compose", "compose.yaml"));
-        var text = file[file.IndexOf("services:", StringComparison.Ordinal)..file.IndexOf("\nvolumes:", StringComparison.Ordinal)];
+        var end = file.IndexOf("\nvolumes:", StringComparison.Ordinal);
+        var text = file[file.IndexOf("services:", StringComparison.Ordinal)..end];
         var limits = Limits().Matches(text)
             .Select(m => (
                 m.Index,

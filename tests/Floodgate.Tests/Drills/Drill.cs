@@ -24,7 +24,7 @@ internal static class Drill
     /// <summary>How often to kill: <c>FLOODGATE_DRILL_KILLS</c> for a long run, or what the drill needs.</summary>
     public static int Kills(int usual) => Number("FLOODGATE_DRILL_KILLS") ?? usual;
 
-    /// <summary>How many lines to settle: <c>FLOODGATE_DRILL_LINES</c> for a long run, or what the drill needs.</summary>
+    /// <summary>Lines to settle: <c>FLOODGATE_DRILL_LINES</c> for a long run, or what the drill needs.</summary>
     public static int Lines(int usual) => Number("FLOODGATE_DRILL_LINES") ?? usual;
 
     /// <summary>A line beside the test's verdict.</summary>

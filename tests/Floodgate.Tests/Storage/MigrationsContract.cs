@@ -114,8 +114,9 @@ public sealed class Migrations_on_PostgreSQL(PostgreSqlServer server) : Migratio
         Migration slow = new("held-002", "lock table held; create table slept as select pg_sleep(0.8)::text as slept");
         Assert.Equal(1, await db.MigrateAsync([first], CancellationToken.None));
 
+        var other = Place.Open(Place.Settings with { LockTimeoutMs = 100 });
         var both = Task.WhenAll(
-            Place.Open(Place.Settings with { LockTimeoutMs = 100 }).MigrateAsync([slow], CancellationToken.None).AsTask(),
+            other.MigrateAsync([slow], CancellationToken.None).AsTask(),
             db.MigrateAsync([slow], CancellationToken.None).AsTask());
         var update = new Statement("update held set id = id + 1");
         DatabaseUnavailableException? refused = null;

@@ -297,6 +297,7 @@ public sealed class Consumer<TMessage>
                     return false;
                 }
 
+                giveUp.Token.ThrowIfCancellationRequested();
                 await TryAsync(item);
                 return true;
             }

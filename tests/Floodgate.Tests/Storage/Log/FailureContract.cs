@@ -279,7 +279,8 @@ public abstract class FailureContract(LogStage stage) : ConsumerContract(stage)
     [MemberData(nameof(Seeds))]
     public async Task Processes_that_die_at_random_points_lose_nothing_and_repeat_no_effect(int seed)
     {
-        const int events = 300, keys = 20;
+        const int keys = 20;
+        var events = Stage.EventsOfCrashes;
         var random = new Random(seed);
         var done = new ConcurrentDictionary<(string Key, long N), bool>();
         var wrong = new ConcurrentQueue<string>();

@@ -78,6 +78,9 @@ public abstract class LogStage : IAsyncLifetime
     /// <summary>The log as one more process would open it, its topics created.</summary>
     public abstract Task<IEventLog> OpenLogAsync();
 
+    /// <summary>How many events processes that die carry: fewer where each new one takes seconds to begin.</summary>
+    public virtual int EventsOfCrashes => 300;
+
     public ValueTask<T> WriteAsync<T>(Func<Tx, ValueTask<T>> work) => Database.WriteAsync(work);
 
     /// <summary>Completes when what was appended can be fetched at once: where the log is the table, always.</summary>

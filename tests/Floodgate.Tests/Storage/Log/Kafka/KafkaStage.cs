@@ -46,6 +46,8 @@ public sealed class KafkaStage(PostgreSqlServer? server = null) : LogStage
         return log;
     }
 
+    public override int EventsOfCrashes => 60;
+
     public override Task ArrivedAsync(ILogReader reader) => ((KafkaReader)reader).PrimeAsync(CancellationToken.None);
 
     /// <summary>One more relay; ended with the stage.</summary>
@@ -62,7 +64,11 @@ public sealed class KafkaStage(PostgreSqlServer? server = null) : LogStage
             client,
             looked,
             new RelayShares(
-                Inner, leases ?? new(Inner, new(time), time, News.Alone()), node, TimeSpan.FromMilliseconds(kafka.RelayLeaseMs), time),
+                Inner,
+                leases ?? new(Inner, new(time), time, News.Alone()),
+                node,
+                TimeSpan.FromMilliseconds(kafka.RelayLeaseMs),
+                time),
             Settings)
         {
             Topics = topics,
@@ -97,9 +103,6 @@ public sealed class KafkaStage(PostgreSqlServer? server = null) : LogStage
 
 /// <summary>The contract of logs on Kafka over SQLite.</summary>
 public sealed class KafkaLogOnSqliteTests() : EventLogContract(new KafkaStage());
-
-/// <summary>The contract of logs on Kafka over PostgreSQL.</summary>
-public sealed class KafkaLogOnPostgreSqlTests(PostgreSqlServer server) : EventLogContract(new KafkaStage(server));
 
 /// <summary>The contract of consumers on Kafka over PostgreSQL.</summary>
 public sealed class ConsumerOnKafkaOnPostgreSqlTests(PostgreSqlServer server)

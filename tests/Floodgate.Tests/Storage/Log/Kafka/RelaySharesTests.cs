@@ -65,8 +65,11 @@ public sealed class RelaySharesTests : IAsyncLifetime
         Assert.All(Partitions, id => Assert.False(first.Holds(id)));
     }
 
-    private RelayShares Of(string node) =>
-        new(stage.Database, new LeaseBook(stage.Database, new(stage.Clock), stage.Clock, News.Alone()), node, Length, stage.Clock);
+    private RelayShares Of(string node)
+    {
+        var leases = new LeaseBook(stage.Database, new(stage.Clock), stage.Clock, News.Alone());
+        return new(stage.Database, leases, node, Length, stage.Clock);
+    }
 
     private async Task KeepAsync(RelayShares shares)
     {

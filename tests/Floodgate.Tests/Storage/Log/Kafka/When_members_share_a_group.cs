@@ -34,6 +34,11 @@ public sealed class When_members_share_a_group(PostgreSqlServer server) : IAsync
             {
                 await stage.AppendAsync([.. Enumerable.Range(n, 20).Select(i => Numbered($"k{i % 60}", i))]);
                 n += 20;
+                while (first.Items.Count + second.Items.Count < n - 400)
+                {
+                    // tidy: sleep: a load that ran ahead would only be a backlog to wait for at the end.
+                    await Task.Delay(5);
+                }
             }
         });
         var a = ConsumerRun.Start(stage, Effect(first));
