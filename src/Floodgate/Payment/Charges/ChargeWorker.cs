@@ -39,6 +39,9 @@ internal sealed class ChargeWorker : BackgroundService
     private readonly ConcurrentDictionary<Guid, bool> unrecorded = new();
     private readonly long startedAtMs;
 
+    // Whether other processes consume the same log.
+    private readonly bool isShared;
+
     public ChargeWorker(
         Database database,
         IEventLog eventLog,
@@ -54,6 +57,7 @@ internal sealed class ChargeWorker : BackgroundService
         log = tools.Log;
         time = tools.Consumer.Time;
         startedAtMs = UtcInstant.Now(time).Ms;
+        isShared = tools.LogSettings.Kafka is not null;
         Consumer = new Consumer<ChargeMessage>(
             database,
             eventLog,
@@ -86,9 +90,14 @@ internal sealed class ChargeWorker : BackgroundService
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         Consumer.Started += offsets => answers.Offsets = offsets;
+        if (isShared)
+        {
+            await Task.WhenAll(Consumer.RunAsync(stoppingToken), RunDuesAsOwnerAsync(stoppingToken));
+            return;
+        }
+
         await LoseSightAsync(stoppingToken);
-        await Task.WhenAll(
-            [Consumer.RunAsync(stoppingToken), .. gates.All.Select(g => RunDueAsync(g, stoppingToken))]);
+        await Task.WhenAll(Consumer.RunAsync(stoppingToken), RunDuesAsync(stoppingToken));
     }
 
     private async ValueTask<IReadOnlyList<Prepared<ChargeMessage>>> PrepareAsync(
@@ -174,6 +183,60 @@ internal sealed class ChargeWorker : BackgroundService
                 log.DuePaused(WalletProvider.WalletName, error.Message);
                 await Task.Delay(LongestNap, time, stop);
             }
+        }
+    }
+
+    private Task RunDuesAsync(CancellationToken stop) => Task.WhenAll(gates.All.Select(g => RunDueAsync(g, stop)));
+
+    /// <summary>
+    /// Of several workers one carries out what was put off: the one that owns the log, for as long as its session with
+    /// the database lasts. Two would not know of each other's calls: one could give up an order's payment as never
+    /// asked for while the other's call is on its way.
+    /// </summary>
+    private async Task RunDuesAsOwnerAsync(CancellationToken stop)
+    {
+        try
+        {
+            while (true)
+            {
+                if (await OwnsLogAsync(stop))
+                {
+                    using var owning = CancellationTokenSource.CreateLinkedTokenSource(stop);
+                    await LoseSightAsync(stop);
+                    var running = RunDuesAsync(owning.Token);
+                    try
+                    {
+                        while (await OwnsLogAsync(stop))
+                        {
+                            await Task.Delay(LongestNap, time, stop);
+                        }
+                    }
+                    finally
+                    {
+                        await owning.CancelAsync();
+                        await running;
+                    }
+                }
+
+                await Task.Delay(LongestNap, time, stop);
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The normal end.
+        }
+    }
+
+    private async ValueTask<bool> OwnsLogAsync(CancellationToken stop)
+    {
+        try
+        {
+            return await database.TryOwnLogAsync(stop);
+        }
+        catch (DatabaseUnavailableException error)
+        {
+            log.DuePaused(WalletProvider.WalletName, error.Message);
+            return false;
         }
     }
 
