@@ -16,15 +16,15 @@ public sealed class When_the_server_is_killed_under_load(PostgreSqlServer postgr
 
     [Fact]
     public Task No_payment_is_lost_or_made_twice_on_SQLite_with_a_provider_of_its_own() =>
-        DrillAsync(Drill.Kills(12), providerInside: false, null);
+        DrillAsync(Drill.Kills(6), providerInside: false, null);
 
     [Fact]
     public Task No_payment_is_lost_or_made_twice_on_SQLite_with_the_provider_inside() =>
-        DrillAsync(Drill.Kills(8), providerInside: true, null);
+        DrillAsync(Drill.Kills(4), providerInside: true, null);
 
     [Fact]
     public async Task No_payment_is_lost_or_made_twice_on_PostgreSQL() =>
-        await DrillAsync(Drill.Kills(5), providerInside: false, await postgres.CreateDatabaseAsync());
+        await DrillAsync(Drill.Kills(3), providerInside: false, await postgres.CreateDatabaseAsync());
 
     private static async Task DrillAsync(int kills, bool providerInside, string? database)
     {

@@ -13,11 +13,11 @@ public sealed class When_the_server_is_killed_while_a_sale_is_on(PostgreSqlServe
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
     [Fact]
-    public Task Nothing_is_sold_twice_on_SQLite() => DrillAsync(Drill.Kills(8), null);
+    public Task Nothing_is_sold_twice_on_SQLite() => DrillAsync(Drill.Kills(4), null);
 
     [Fact]
     public async Task Nothing_is_sold_twice_on_PostgreSQL() =>
-        await DrillAsync(Drill.Kills(4), await postgres.CreateDatabaseAsync());
+        await DrillAsync(Drill.Kills(3), await postgres.CreateDatabaseAsync());
 
     private static async Task DrillAsync(int kills, string? database)
     {

@@ -36,7 +36,7 @@ public sealed class PostgreSqlServer : IAsyncDisposable
         """;
 
     private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(60);
-    private static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(60);
 
     private readonly string[] settings;
     private readonly string folder = Path.Combine(Path.GetTempPath(), $"floodgate-pg-{Path.GetRandomFileName()}");

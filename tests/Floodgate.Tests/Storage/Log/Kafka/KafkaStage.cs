@@ -104,6 +104,6 @@ public sealed class KafkaStage(PostgreSqlServer? server = null) : LogStage
 /// <summary>The contract of logs on Kafka over SQLite.</summary>
 public sealed class KafkaLogOnSqliteTests() : EventLogContract(new KafkaStage());
 
-/// <summary>The contract of consumers on Kafka over PostgreSQL.</summary>
+/// <summary>The contract of consumers on Kafka over PostgreSQL; each test waits for a group to form.</summary>
 public sealed class ConsumerOnKafkaOnPostgreSqlTests(PostgreSqlServer server)
-    : FailureContract(new KafkaStage(server));
+    : ConsumerContract(new KafkaStage(server));
