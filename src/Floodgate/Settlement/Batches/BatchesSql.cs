@@ -261,30 +261,29 @@ internal static class BatchesSql
         Column.Long("fixed"), Column.Long("fee_min"), Column.Long("fee_max"), Column.Long("is_policy"),
         Column.Id("policy_id"));
 
+    private static readonly Column[] CutRow =
+    [
+        Column.Long("day"), Column.Long("after_account"), Column.Id("after_event"), Column.Long("after_line"),
+        Column.Long("range_max"),
+    ];
+
+    private const string KeysAfter =
+        """
+        select l.account_id, l.event_id, l.line from settlement_line l
+        where l.day = (select rows.day from {rows})
+            and (l.account_id, l.event_id, l.line)
+                > (select rows.after_account, rows.after_event, rows.after_line from {rows})
+        order by l.account_id, l.event_id, l.line
+        """;
+
     // The place of the last line of a full range: a walk over the key alone. No count over a window: that is ten times
     // as slow, because the rows are gathered for it.
     private static readonly Statement SelectBoundary = new(
-        """
-        select l.account_id, l.event_id, l.line from settlement_line l
-        where l.day = (select rows.day from {rows})
-            and (l.account_id, l.event_id, l.line)
-                > (select rows.after_account, rows.after_event, rows.after_line from {rows})
-        order by l.account_id, l.event_id, l.line limit 1 offset (select rows.range_max from {rows}) - 1
-        """,
-        Column.Long("day"), Column.Long("after_account"), Column.Id("after_event"), Column.Long("after_line"),
-        Column.Long("range_max"));
+        $"{KeysAfter} limit 1 offset (select rows.range_max from {{rows}}) - 1", CutRow);
 
     // What is left after the last full range: at most one line less than a range.
     private static readonly Statement SelectRest = new(
-        """
-        select l.account_id, l.event_id, l.line from settlement_line l
-        where l.day = (select rows.day from {rows})
-            and (l.account_id, l.event_id, l.line)
-                > (select rows.after_account, rows.after_event, rows.after_line from {rows})
-        order by l.account_id, l.event_id, l.line limit (select rows.range_max from {rows})
-        """,
-        Column.Long("day"), Column.Long("after_account"), Column.Id("after_event"), Column.Long("after_line"),
-        Column.Long("range_max"));
+        $"{KeysAfter} limit (select rows.range_max from {{rows}})", CutRow);
 
     private static readonly Statement CountLines = new(
         """
