@@ -191,7 +191,7 @@ internal sealed class JobWorker(JobBoard board, LeaseBook leases, Database.Datab
     /// <summary>Renews the lease while the job works, and ends the job when the lease is lost.</summary>
     private async Task RenewAsync(JobTurn turn, CancellationTokenSource ending)
     {
-        var untilMs = turn.Lease.UntilMs;
+        var lease = turn.Lease;
         var told = "";
         try
         {
@@ -200,19 +200,19 @@ internal sealed class JobWorker(JobBoard board, LeaseBook leases, Database.Datab
                 await Task.Delay(LeaseLength / 3, tools.Time, ending.Token);
                 try
                 {
-                    if (await leases.RenewAsync(turn.Lease, LeaseLength, ending.Token) is not { } renewed)
+                    if (await leases.RenewAsync(lease, LeaseLength, ending.Token) is not { } renewed)
                     {
                         break;
                     }
 
-                    untilMs = renewed.UntilMs;
+                    lease = renewed;
                     if (turn.Progress is var progress && progress != told)
                     {
                         told = progress;
                         await TellAsync(turn.Run, Storable(progress));
                     }
                 }
-                catch (DatabaseUnavailableException) when (UtcInstant.Now(tools.Time).Ms < untilMs)
+                catch (DatabaseUnavailableException) when (leases.IsLive(lease))
                 {
                     // Still ours: tried again in a while.
                 }

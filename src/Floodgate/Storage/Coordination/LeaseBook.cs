@@ -56,6 +56,9 @@ public sealed class LeaseBook
         return token is { } taken ? new Lease(name, owner, taken, untilMs) : null;
     }
 
+    /// <summary>True while the lease has not come to its end, by the clock that all nodes agree on.</summary>
+    public bool IsLive(Lease lease) => clock.Now.Ms < lease.UntilMs;
+
     /// <summary>As <see cref="TryTakeAsync"/>, and waits for it, at most so long.</summary>
     public async ValueTask<Lease?> TakeAsync(
         string name, string owner, TimeSpan length, TimeSpan waitMax, CancellationToken cancel)

@@ -1,4 +1,5 @@
 using Floodgate.Storage.Coordination;
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Vocabulary;
 
 namespace Floodgate.Storage.Log.Kafka;
@@ -50,8 +51,6 @@ internal static class KafkaModule
     {
         var time = services.GetRequiredService<TimeProvider>();
         var database = services.GetRequiredService<Database.Database>();
-        var node = $"{Environment.MachineName}-{Environment.ProcessId}-"
-            + services.GetRequiredService<Ids>().NextSecret().ToString("N")[^8..];
         var relay = new KafkaRelay(new RelayParts(
             database,
             services.GetRequiredService<KafkaClient>(),
@@ -59,7 +58,7 @@ internal static class KafkaModule
             new RelayShares(
                 database,
                 services.GetRequiredService<LeaseBook>(),
-                node,
+                services.GetRequiredService<NodeBook>().Name,
                 TimeSpan.FromMilliseconds(settings.Kafka!.RelayLeaseMs),
                 time),
             settings)

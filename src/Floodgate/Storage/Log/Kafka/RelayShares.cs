@@ -18,9 +18,9 @@ internal sealed class RelayShares(
     private HashSet<int> due = [];
     private long? keptAt;
 
-    /// <summary>True while the share of the partition is this node's, by its own clock.</summary>
+    /// <summary>True while the share of the partition is this node's.</summary>
     public bool Holds(long partitionId) =>
-        held.TryGetValue(ShareOf(partitionId), out var lease) && UtcInstant.Now(time).Ms < lease.UntilMs;
+        held.TryGetValue(ShareOf(partitionId), out var lease) && leases.IsLive(lease);
 
     /// <summary>
     /// Renews what is held, three times in each length of a lease, and takes what is due to this node. True when there
