@@ -11,6 +11,8 @@ internal sealed class OrderOutcomes(OrderDesk desk, int measuredFrom)
     private const string Group = "Orders in the end";
     private readonly Histogram toFinal = new();
     private readonly Dictionary<string, long> states = [];
+    private readonly List<DateTimeOffset> accepted = [];
+    private readonly List<DateTimeOffset> confirmations = [];
     private long payable;
     private long confirmed;
 
@@ -71,6 +73,17 @@ internal sealed class OrderOutcomes(OrderDesk desk, int measuredFrom)
                 toFinal.PercentileMicros(percent),
                 FigureUnit.Micros);
         }
+
+        yield return new Figure(Group, "longest time without an order accepted", Stall(accepted), FigureUnit.Seconds);
+        yield return new Figure(
+            Group, "longest time without an order confirmed", Stall(confirmations), FigureUnit.Seconds);
+    }
+
+    // The longest gap between two of them, in seconds.
+    private static double Stall(List<DateTimeOffset> times)
+    {
+        times.Sort();
+        return times.Zip(times.Skip(1), (one, next) => (next - one).TotalSeconds).DefaultIfEmpty().Max();
     }
 
     private void Look(OrderKind kind, WireOrder? order)
@@ -85,8 +98,14 @@ internal sealed class OrderOutcomes(OrderDesk desk, int measuredFrom)
             confirmed += isConfirmed ? 1 : 0;
         }
 
+        if (order is not null)
+        {
+            accepted.Add(order.CreatedAt);
+        }
+
         if (kind == OrderKind.Plain && order?.Status == "CONFIRMED")
         {
+            confirmations.Add(order.ChangedAt);
             toFinal.Record((order.ChangedAt - order.CreatedAt).Ticks / TimeSpan.TicksPerMicrosecond);
         }
     }

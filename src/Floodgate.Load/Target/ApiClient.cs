@@ -106,8 +106,11 @@ internal sealed class ApiClient : IDisposable
 
         var text = await response.Content.ReadAsStringAsync(cancel);
         response.Dispose();
-        throw new CannotRunException($"{request.Method} {request.RequestUri} answered {(int)response.StatusCode}"
-            + $"{Hint(response.StatusCode)}: {(text.Length > 500 ? text[..500] : text)}");
+        throw new CannotRunException(
+            $"{request.Method} {request.RequestUri} answered {(int)response.StatusCode}"
+                + $"{Hint(response.StatusCode)}: {(text.Length > 500 ? text[..500] : text)}",
+            isAway: response.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable
+                or HttpStatusCode.GatewayTimeout);
     }
 
     private static string Hint(HttpStatusCode status) => status switch

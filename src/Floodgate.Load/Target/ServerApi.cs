@@ -7,7 +7,7 @@ namespace Floodgate.Load.Target;
 /// <summary>The run cannot go on; the message says what to do.</summary>
 internal sealed class CannotRunException(string message, bool isAway = false) : Exception(message)
 {
-    /// <summary>True when nobody answered, so that the same request may be answered later.</summary>
+    /// <summary>True when nobody could answer, so that the same request may be answered later.</summary>
     public bool IsAway => isAway;
 }
 

@@ -112,7 +112,7 @@ internal sealed class HttpConnection(EndPoint server, TimeProvider time) : IDisp
             var bytes = await open.ReceiveAsync(received.AsMemory(filled), SocketFlags.None);
             if (bytes == 0)
             {
-                throw new IOException("The server closed the connection before it reusable.");
+                throw new IOException("The server closed the connection before it answered.");
             }
 
             filled += bytes;
