@@ -58,7 +58,11 @@ internal static class Roles
         services.AddSingleton<Ids>();
         services.AddSingleton(_ => OpenDatabase(settings.Database));
         CoordinationModule.AddShared(
-            services, settings.Coordination, settings.Server.Role, settings.Database.IsPostgreSql);
+            services,
+            settings.Coordination,
+            settings.Server.Role,
+            settings.Log.Kafka is null ? "table" : "kafka",
+            settings.Database.IsPostgreSql);
         var runsWorker = settings.Server.Role != "api";
         CoordinationModule.Add(services, settings.Jobs, runsWorker);
         LogModule.Add(services, settings.Log, Topics, runsWorker, isShared: settings.Database.IsPostgreSql);

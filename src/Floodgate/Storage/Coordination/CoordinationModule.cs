@@ -15,9 +15,10 @@ public static class CoordinationModule
     /// <param name="services">Where.</param>
     /// <param name="settings">Whether there is a Redis, and which.</param>
     /// <param name="role">What this process does.</param>
+    /// <param name="log">What carries its log: <c>table</c> or <c>kafka</c>.</param>
     /// <param name="hasOthers">Whether the database is one that several processes use.</param>
     public static void AddShared(
-        IServiceCollection services, CoordinationSettings settings, string role, bool hasOthers)
+        IServiceCollection services, CoordinationSettings settings, string role, string log, bool hasOthers)
     {
         services.AddSingleton(settings);
         services.AddSingleton<CoordinationLog>();
@@ -39,7 +40,7 @@ public static class CoordinationModule
             p.GetService<Redis>(),
             p.GetRequiredService<NodeClock>(),
             p.GetRequiredService<CoordinationLog>(),
-            (NodeName(p.GetRequiredService<Ids>()), role, p.GetRequiredService<TimeProvider>(),
+            (NodeName(p.GetRequiredService<Ids>()), role, log, p.GetRequiredService<TimeProvider>(),
                 p.GetRequiredService<Ids>())));
         if (hasOthers)
         {

@@ -41,6 +41,17 @@ public sealed class NodeBookTests(PostgreSqlServer server) : DatabaseContract(se
             await RefusedAsync(new(other.Address), theirs));
     }
 
+    [Theory]
+    [InlineData("table", "kafka", "Log:Kafka:BootstrapServers is set, but the node node-1")]
+    [InlineData("kafka", "table", "Log:Kafka:BootstrapServers is empty, but the node node-1")]
+    public async Task Nodes_with_and_without_Kafka_do_not_mix(string first, string second, string fault)
+    {
+        await MigrateAsync();
+        Assert.Null(await Node(new(), log: first).JoinAsync(CancellationToken.None));
+        Assert.Null(await Node(new(), log: first).JoinAsync(CancellationToken.None));
+        Assert.Contains(fault, await RefusedAsync(new(), null, second));
+    }
+
     // Goal: a node that was killed is not in the way for ever. Method: its row, older than the limit.
     [Fact]
     public async Task Who_was_not_heard_of_for_long_is_in_nobodys_way()
@@ -80,19 +91,23 @@ public sealed class NodeBookTests(PostgreSqlServer server) : DatabaseContract(se
         new(server.Address), TimeProvider.System, new(NullLogger<CoordinationLog>.Instance));
 
     private NodeBook Node(
-        CoordinationSettings settings, Redis? redis = null, TimeProvider? time = null, NodeClock? clock = null) => new(
+        CoordinationSettings settings,
+        Redis? redis = null,
+        TimeProvider? time = null,
+        NodeClock? clock = null,
+        string log = "table") => new(
         Db,
         settings,
         redis,
         clock ?? new(TimeProvider.System),
         new(NullLogger<CoordinationLog>.Instance),
-        ($"node-{++nodes}", "all", time ?? TimeProvider.System, new(TimeProvider.System)));
+        ($"node-{++nodes}", "all", log, time ?? TimeProvider.System, new(TimeProvider.System)));
 
     // It waits for whoever may have been killed, by a clock that the test moves.
-    private async Task<string?> RefusedAsync(CoordinationSettings settings, Redis? redis)
+    private async Task<string?> RefusedAsync(CoordinationSettings settings, Redis? redis, string log = "table")
     {
         var clock = new FakeClock();
-        var joining = Node(settings, redis, clock, new(clock)).JoinAsync(CancellationToken.None).AsTask();
+        var joining = Node(settings, redis, clock, new(clock), log).JoinAsync(CancellationToken.None).AsTask();
         await clock.RunUntilAsync(joining, TimeSpan.FromMilliseconds(500));
         var fault = await joining;
         Assert.NotNull(fault);

@@ -9,7 +9,8 @@ namespace Floodgate.Storage.Coordination.Shared;
 /// <param name="Role">What it does.</param>
 /// <param name="Redis">The mark of the Redis that it uses; empty without one, <c>?</c> when not known yet.</param>
 /// <param name="IsDeaf">True while it does not hear the others.</param>
-internal sealed record Node(string Name, string Role, string Redis, bool IsDeaf);
+/// <param name="Log">What carries its log: <c>table</c> or <c>kafka</c>.</param>
+internal sealed record Node(string Name, string Role, string Redis, bool IsDeaf, string Log);
 
 /// <summary>
 /// Who serves this database. Each node writes a row every few seconds, by the database's clock; so nodes that cannot
@@ -39,6 +40,7 @@ public sealed class NodeBook : BackgroundService
     private readonly Ids ids;
     private readonly CoordinationLog log;
     private readonly string role;
+    private readonly string carrier;
     private string mark;
     private volatile bool isSomebodyDeaf;
     private bool wasOff;
@@ -49,10 +51,10 @@ public sealed class NodeBook : BackgroundService
         Redis? redis,
         NodeClock clock,
         CoordinationLog log,
-        (string Name, string Role, TimeProvider Time, Ids Ids) self)
+        (string Name, string Role, string Log, TimeProvider Time, Ids Ids) self)
     {
         (this.database, this.settings, this.redis, this.clock, this.log) = (database, settings, redis, clock, log);
-        (Name, role, time, ids) = self;
+        (Name, role, carrier, time, ids) = self;
         mark = redis is null ? "" : Unknown;
     }
 
@@ -155,7 +157,7 @@ public sealed class NodeBook : BackgroundService
             mark = (string)kept!;
         }
 
-        var self = new Node(Name, role, mark, redis is { IsAway: true });
+        var self = new Node(Name, role, mark, redis is { IsAway: true }, carrier);
         var beforeMs = UtcInstant.Now(time).Ms;
         var databaseMs = await database.WriteAsync(tx => NodeSql.BeatAsync(tx, self), cancel);
         clock.Note(databaseMs, beforeMs, UtcInstant.Now(time).Ms);
@@ -180,6 +182,16 @@ public sealed class NodeBook : BackgroundService
                     "the same Redis on every node, or stop the others first."
                 : $"Coordination:Redis is set, but the node {different.Name} of this database uses none. Set it on " +
                     "every node, or stop the others first.";
+        }
+
+        if (others.Find(node => node.Log != carrier) is { } alone)
+        {
+            // Two readers of one partition, of which neither knows of the other.
+            return carrier == "table"
+                ? $"Log:Kafka:BootstrapServers is empty, but the node {alone.Name} of this database uses Kafka. Set " +
+                    "it to the same brokers on every node, or stop the others first."
+                : $"Log:Kafka:BootstrapServers is set, but the node {alone.Name} of this database uses none. Set it " +
+                    "on every node, or stop the others first.";
         }
 
         return mark != Unknown
@@ -209,6 +221,7 @@ internal static class NodeSql
                 seen_ms bigint not null
             ) {clustered}
             """),
+        new("coordination-003", "alter table node add column log text not null default 'table'"),
     ];
 
     private const int KeptMs = 3_600_000;
@@ -225,17 +238,17 @@ internal static class NodeSql
 
     private static readonly Statement UpsertNode = new(
         """
-        insert into node (name, role, redis, is_deaf, seen_ms)
-        select rows.name, rows.role, rows.redis, rows.is_deaf, {now ms} from {rows} where true
+        insert into node (name, role, redis, is_deaf, log, seen_ms)
+        select rows.name, rows.role, rows.redis, rows.is_deaf, rows.log, {now ms} from {rows} where true
         on conflict (name) do update set redis = excluded.redis, is_deaf = excluded.is_deaf, seen_ms = excluded.seen_ms
         returning seen_ms
         """,
-        Column.Text("name"), Column.Text("role"), Column.Text("redis"), Column.Long("is_deaf"));
+        Column.Text("name"), Column.Text("role"), Column.Text("redis"), Column.Long("is_deaf"), Column.Text("log"));
 
     private static readonly Statement SelectLive = new(
         $$"""
-        select n.name, n.role, n.redis, n.is_deaf from node n where n.seen_ms > {now ms} - {{NodeBook.GoneAfterMs}}
-        order by n.name
+        select n.name, n.role, n.redis, n.is_deaf, n.log from node n
+        where n.seen_ms > {now ms} - {{NodeBook.GoneAfterMs}} order by n.name
         """);
 
     private static readonly Statement DeleteNode = new(
@@ -256,11 +269,11 @@ internal static class NodeSql
     /// <summary>Writes the node; when that was, by the database's clock.</summary>
     public static async ValueTask<long> BeatAsync(Tx tx, Node node) => (await tx.QueryAsync(
         UpsertNode,
-        Rows.One(node).Text(n => n.Name).Text(n => n.Role).Text(n => n.Redis).Flag(n => n.IsDeaf),
+        Rows.One(node).Text(n => n.Name).Text(n => n.Role).Text(n => n.Redis).Flag(n => n.IsDeaf).Text(n => n.Log),
         r => r.Long(0))).Single();
 
     public static ValueTask<List<Node>> LiveAsync(Tx tx) => tx.QueryAsync(
-        SelectLive, Rows.None, r => new Node(r.Text(0), r.Text(1), r.Text(2), r.Flag(3)));
+        SelectLive, Rows.None, r => new Node(r.Text(0), r.Text(1), r.Text(2), r.Flag(3), r.Text(4)));
 
     /// <summary>Removes the node, and those that were gone an hour ago.</summary>
     public static async ValueTask<int> LeaveAsync(Tx tx, string name) =>

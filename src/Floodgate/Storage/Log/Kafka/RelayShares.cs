@@ -12,7 +12,6 @@ internal sealed class RelayShares(
     Database.Database database, LeaseBook leases, string node, TimeSpan length, TimeProvider time)
 {
     private const int Shares = 8;
-    private const int SilentLengths = 3;
 
     private readonly Dictionary<int, Lease> held = [];
     private HashSet<int> due = [];
@@ -33,10 +32,9 @@ internal sealed class RelayShares(
             return false;
         }
 
+        // Who was silent for a length is gone, so that its shares are due to others once its leases have run out.
         var nodes = await database.WriteAsync(
-            tx => KafkaSql.MeetAsync(
-                tx, node, UtcInstant.Now(time).Ms, SilentLengths * (long)length.TotalMilliseconds),
-            cancel);
+            tx => KafkaSql.MeetAsync(tx, node, UtcInstant.Now(time).Ms, (long)length.TotalMilliseconds), cancel);
         foreach (var (share, lease) in held.ToList())
         {
             if (await leases.RenewAsync(lease, length, cancel) is { } renewed)
