@@ -211,5 +211,7 @@ public sealed record Settings(
         source.Int("Database:StatementTimeoutMs", 30_000, 100, 600_000, "ms",
             "A statement that runs longer is cancelled."),
         source.Int("Database:LockTimeoutMs", 10_000, 100, 600_000, "ms",
-            "A statement that waits longer for another's lock gives up, on PostgreSQL."));
+            "A statement that waits longer for another's lock gives up, on PostgreSQL."),
+        source.Int("Database:IdleTransactionTimeoutMs", 5_000, 500, 600_000, "ms",
+            "PostgreSQL ends a transaction that says nothing for longer: its process stands still or is cut off."));
 }

@@ -133,6 +133,43 @@ public sealed class Migrations_on_PostgreSQL(PostgreSqlServer server) : Migratio
         Assert.Contains("Database:LockTimeoutMs", refused?.Message);
     }
 
+    // Goal: a process that stands still in the middle of a transaction holds up nobody for long. Method: a transaction
+    // that locks a row and waits for another that wants the row.
+    [Fact]
+    public async Task A_transaction_that_says_nothing_is_ended_for_those_who_wait_for_its_locks()
+    {
+        await Db.MigrateAsync([new("still-001", "create table still (id bigint)")], CancellationToken.None);
+        var insert = new Statement("insert into still (id) values (1)");
+        var update = new Statement("update still set id = id + 1 returning id");
+        await Db.WriteAsync(tx =>
+        {
+            tx.Queue(insert, Rows.None);
+            return ValueTask.FromResult(0);
+        });
+
+        var frozen = Place.Open(Place.Settings with { IdleTransactionTimeoutMs = 500 });
+        var error = await Assert.ThrowsAsync<DatabaseUnavailableException>(() => frozen.WriteAsync(async tx =>
+        {
+            await tx.QueryAsync(update, Rows.None, r => r.Long(0));
+            Assert.Equal([2], await Db.WriteAsync(other => other.QueryAsync(update, Rows.None, r => r.Long(0))));
+            return await tx.QueryAsync(update, Rows.None, r => r.Long(0));
+        }).AsTask());
+        Assert.Contains("Database:IdleTransactionTimeoutMs", error.Message);
+    }
+
+    // Goal: an owner that stands still is not one for ever. Method: it says nothing while another asks.
+    [Fact]
+    public async Task An_owner_that_says_nothing_gives_way()
+    {
+        var silent = Place.Open(Place.Settings with { IdleTransactionTimeoutMs = 500 });
+        Assert.True(await OwnsAsync(silent));
+        var other = Place.Open();
+        await Eventually.HoldsAsync(
+            () => OwnsAsync(other), TimeSpan.FromSeconds(20), () => "the silent owner lost the log");
+        await Assert.ThrowsAsync<DatabaseUnavailableException>(() => OwnsAsync(silent));
+        Assert.False(await OwnsAsync(silent));
+    }
+
     // Goal: an owner that lost its session notices, and does not consume beside the new owner. Method: end the session
     // on the server, before and after another has taken the log.
     [Fact]

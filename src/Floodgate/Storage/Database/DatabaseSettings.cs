@@ -10,6 +10,10 @@ namespace Floodgate.Storage.Database;
 /// <param name="LockTimeoutMs">
 /// A statement that waits longer for another's lock gives up, on PostgreSQL (100 to 600,000; default 10,000).
 /// </param>
+/// <param name="IdleTransactionTimeoutMs">
+/// PostgreSQL ends a transaction that says nothing for longer: its process stands still or is cut off, and what it has
+/// locked is waited for by all (500 to 600,000; default 5,000). So does the owner of the log after twice as long.
+/// </param>
 public sealed record DatabaseSettings(
     string ConnectionString,
     string Directory,
@@ -17,7 +21,8 @@ public sealed record DatabaseSettings(
     int WritersMax = 2,
     int ReadersMax = 8,
     int StatementTimeoutMs = 30_000,
-    int LockTimeoutMs = 10_000)
+    int LockTimeoutMs = 10_000,
+    int IdleTransactionTimeoutMs = 5_000)
 {
     /// <summary>True when a connection string is given.</summary>
     public bool IsPostgreSql => ConnectionString.Length > 0;

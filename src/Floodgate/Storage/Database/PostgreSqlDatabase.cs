@@ -22,6 +22,7 @@ internal sealed class PostgreSqlDatabase : Database
     // Counted by all; one stands for this object until it is disposed.
     private readonly TaskCompletionSource unused = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int uses = 1;
+    private readonly int ownerSilentMs;
     private int disposals;
 
     // Under the gate.
@@ -41,9 +42,11 @@ internal sealed class PostgreSqlDatabase : Database
         text.ApplicationName = "floodgate";
         text.Options =
             $"{text.Options} {NoticeLoss} {PlanByIndex} -c statement_timeout={settings.StatementTimeoutMs} "
-                + $"-c lock_timeout={settings.LockTimeoutMs}";
+                + $"-c lock_timeout={settings.LockTimeoutMs} "
+                + $"-c idle_in_transaction_session_timeout={settings.IdleTransactionTimeoutMs}";
         source = NpgsqlDataSource.Create(text.ConnectionString);
         WritersMax = settings.WritersMax;
+        ownerSilentMs = 2 * settings.IdleTransactionTimeoutMs; // It asks every second.
     }
 
     public override Dialect Dialect => Dialect.PostgreSql;
@@ -88,8 +91,20 @@ internal sealed class PostgreSqlDatabase : Database
                 logOwner = null;
             }
 
-            logOwner ??= await source.OpenConnectionAsync(cancel);
-            return await TryLockLogAsync();
+            if (logOwner is not null)
+            {
+                return await TryLockLogAsync();
+            }
+
+            logOwner = await source.OpenConnectionAsync(cancel);
+            if (!await TryLockLogAsync())
+            {
+                return false;
+            }
+
+            // An owner that stands still, or is cut off, must not keep the log from the others.
+            await RunTextAsync(logOwner, $"set idle_session_timeout = {ownerSilentMs}", CancellationToken.None);
+            return true;
         }
         catch (Exception error) when (PostgreSqlErrors.Translate(error) is { } translated)
         {
@@ -235,7 +250,8 @@ internal sealed class PostgreSqlDatabase : Database
 
         try
         {
-            await RunTextAsync(logOwner, "select pg_advisory_unlock_all()", CancellationToken.None);
+            await RunTextAsync(
+                logOwner, "select pg_advisory_unlock_all(); set idle_session_timeout = 0", CancellationToken.None);
             await CloseAsync(logOwner);
         }
         catch (NpgsqlException)

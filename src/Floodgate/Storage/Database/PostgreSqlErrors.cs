@@ -12,6 +12,8 @@ internal static class PostgreSqlErrors
             $"PostgreSQL gave up on a transaction that met others ({Text(e)}). Trying it again may succeed.", e),
         PostgresException { SqlState: "55P03" } e => new DatabaseUnavailableException(
             $"PostgreSQL waited for another's lock for Database:LockTimeoutMs ({Text(e)}). {Statement(e)}", e),
+        PostgresException { SqlState: "25P03" } e => new DatabaseUnavailableException(
+            $"PostgreSQL ended a transaction that said nothing for Database:IdleTransactionTimeoutMs ({Text(e)}).", e),
         PostgresException { SqlState: "57014" } e => new DatabaseUnavailableException(
             $"PostgreSQL cancelled a statement ({Text(e)}): Database:StatementTimeoutMs has passed, or an operator "
             + $"cancelled it. {Statement(e)}",
