@@ -90,10 +90,14 @@ public static class LogModule
 
     /// <summary>
     /// What keeps events from reaching Kafka, as a short sentence; null while all is well or Kafka is not used. A
-    /// process that takes payments goes on without the brokers, so for it only what was never there counts.
+    /// process that takes payments goes on without the brokers, so for it only what was never there counts. One that
+    /// only reads is not ready before it has joined its groups: so of nodes restarted in turn one always reads.
     /// </summary>
-    public static string? BrokerFaultOf(IServiceProvider services, bool takesPayments) =>
-        takesPayments && KafkaModule.HasBeenReady(services) ? null : KafkaModule.FaultOf(services);
+    public static string? BrokerFaultOf(IServiceProvider services, bool takesPayments) => takesPayments
+        ? KafkaModule.HasBeenReady(services) ? null : KafkaModule.FaultOf(services)
+        : KafkaModule.FaultOf(services) ?? (KafkaModule.IsJoining(services)
+            ? "waits for its part of the partitions: its consumer groups are being divided anew."
+            : null);
 
     /// <summary>Deletes events past their retention.</summary>
     private static Job RetentionJob(EmbeddedLog log, IReadOnlyList<Topic> topics) => new(

@@ -18,12 +18,14 @@ internal sealed class KafkaClient(KafkaSettings settings, LogLog log)
         ["delivery.timeout.ms"] = "30000",
     };
 
-    // A member that is gone is noticed after the session, not after the client's default of 45 s.
+    // A member that is gone is noticed after the session, not after the client's default of 45 s; and a member hears
+    // with its next heartbeat that partitions move, during which nobody reads them.
     private static readonly Dictionary<string, string> ConsumerDefaults = new()
     {
         ["auto.offset.reset"] = "earliest",
         ["partition.assignment.strategy"] = "cooperative-sticky",
         ["session.timeout.ms"] = "10000",
+        ["heartbeat.interval.ms"] = "1000",
         ["queued.max.messages.kbytes"] = "16384",
     };
 

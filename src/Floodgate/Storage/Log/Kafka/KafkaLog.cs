@@ -18,6 +18,18 @@ internal sealed class KafkaLog(
     /// <summary>Called after each commit of an append here.</summary>
     public event Action? Appended;
 
+    /// <summary>True until every group has told this process its part of the partitions.</summary>
+    public bool IsJoining
+    {
+        get
+        {
+            lock (gate)
+            {
+                return readers.Count == 0 || readers.Exists(reader => !reader.HasJoined);
+            }
+        }
+    }
+
     /// <inheritdoc/>
     public async ValueTask AppendAsync(Tx tx, IReadOnlyList<NewEvent> events)
     {

@@ -43,6 +43,9 @@ internal static class KafkaModule
                 ? $"Log:Kafka:BootstrapServers {fault}"
                 : null;
 
+    /// <summary>True until a process that reads has its part of the partitions in every group.</summary>
+    public static bool IsJoining(IServiceProvider services) => services.GetRequiredService<KafkaLog>().IsJoining;
+
     /// <summary>True once the cluster was there with all topics.</summary>
     public static bool HasBeenReady(IServiceProvider services) =>
         services.GetRequiredService<KafkaTopics>().Ready.IsCompleted;

@@ -37,6 +37,7 @@ internal sealed class KafkaReader : ILogReader
     // Rung by the polling thread.
     private readonly Signal arrived = new();
     private volatile Exception? failure;
+    private volatile bool hasJoined;
 
     // Of the loop that fetches.
     private bool isPolling;
@@ -56,6 +57,9 @@ internal sealed class KafkaReader : ILogReader
         gaps = new ReaderGaps(group, places, gate, parts);
         foreign = new ForeignMessages(group, parts);
     }
+
+    /// <summary>True once the group has told this member its part of the partitions, be it none.</summary>
+    public bool HasJoined => hasJoined;
 
     /// <inheritdoc/>
     public void WhenRevoked(Func<IReadOnlyList<(Topic Topic, int Partition)>, Task> finish) => release = finish;
@@ -418,6 +422,7 @@ internal sealed class KafkaReader : ILogReader
             }
         }
 
+        hasJoined = true;
         parts.Tools.Log.Assigned(group, given.Count);
         arrived.Set();
     }
