@@ -83,7 +83,7 @@ internal static class Roles
         LedgerModule.Add(services);
         ChargesModule.Add(services, settings.Charges, runsWorker);
         ResultsModule.Add(services, runsWorker);
-        WebhooksModule.Add(services, settings.Webhooks, runsWorker);
+        WebhooksModule.Add(services, settings.Webhooks, runsWorker, hasOthers: settings.Log.Kafka is not null);
         BatchesModule.Add(services, settings.Settlement, runsWorker);
         ReconciliationModule.Add(services, settings.Reconciliation);
         SignalsModule.Add(services, settings.Ranking, runsWorker);

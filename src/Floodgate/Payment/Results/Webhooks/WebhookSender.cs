@@ -6,7 +6,8 @@ namespace Floodgate.Payment.Results.Webhooks;
 /// <summary>
 /// Sends what is due, so many at once in all and to each endpoint, and holds no connection of the database meanwhile. A
 /// delivery is marked only by what its call brought: one that was on its way at a stop or crash is sent again, with the
-/// same <c>webhook-id</c>. Also gives up what waits for closed endpoints, and sweeps what is past its time.
+/// same <c>webhook-id</c>. Where several workers serve a database one of them sends. Also gives up what waits for
+/// closed endpoints, and sweeps what is past its time.
 /// </summary>
 internal sealed class WebhookSender : BackgroundService
 {
@@ -65,12 +66,31 @@ internal sealed class WebhookSender : BackgroundService
         {
             // Each call that ends rings.
         }
+
+        await LeaveAsync();
+    }
+
+    private async Task LeaveAsync()
+    {
+        try
+        {
+            await (tools.Right?.LeaveAsync() ?? ValueTask.CompletedTask);
+        }
+        catch (DatabaseUnavailableException error)
+        {
+            tools.Log.Paused(error.Message); // It comes to its end by itself.
+        }
     }
 
     private async Task TurnAsync(CancellationToken stop)
     {
         try
         {
+            if (tools.Right is { } right && !await right.KeepAsync(stop))
+            {
+                return;
+            }
+
             await TidyAsync(stop);
             var room = settings.InFlightMax - inFlight.Count;
             foreach (var call in room > 0 ? await book.DueAsync(inFlight, room, stop) : [])
@@ -146,4 +166,8 @@ internal sealed class WebhookSender : BackgroundService
 /// <param name="Time">The clock.</param>
 /// <param name="Chance">Random numbers from 0 up to 1, for the jitter.</param>
 /// <param name="Log">The messages of this module.</param>
-internal sealed record WebhookSenderTools(TimeProvider Time, Func<double> Chance, WebhooksLog Log);
+internal sealed record WebhookSenderTools(TimeProvider Time, Func<double> Chance, WebhooksLog Log)
+{
+    /// <summary>The right to send, where several workers could; null where there is one.</summary>
+    public KeptLease? Right { get; init; }
+}

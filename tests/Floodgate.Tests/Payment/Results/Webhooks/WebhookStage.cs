@@ -1,5 +1,7 @@
 using Floodgate.Checkout.Orders;
 using Floodgate.Payment.Results.Webhooks;
+using Floodgate.Storage.Coordination;
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Storage.Database;
 using Floodgate.Storage.Log;
 using Floodgate.Tests.Fixtures;
@@ -26,9 +28,10 @@ internal sealed class WebhookStage : IAsyncDisposable
     private readonly WebhookClient client;
     private readonly WebhookWorker worker;
     private readonly WebhookSender sender;
+    private readonly WebhookSender? second;
     private readonly WebhooksLog messages = new(NullLogger<WebhooksLog>.Instance);
 
-    private WebhookStage(DataPlace place, WebhooksSettings settings)
+    private WebhookStage(DataPlace place, WebhooksSettings settings, bool hasTwoSenders)
     {
         this.place = place;
         database = place.Open();
@@ -39,9 +42,15 @@ internal sealed class WebhookStage : IAsyncDisposable
         Book = new(database, ids, cache, settings, Clock);
         deliveries = new(database, cache, settings, Clock);
         client = new(settings, Clock);
+        var leases = new LeaseBook(database, new NodeClock(Clock), Clock, News.Alone());
         worker = new(database, log, cache, deliveries, new(
             logSettings, new(Clock, ids, () => 0, new LogLog(NullLogger<LogLog>.Instance))));
-        sender = new(deliveries, Book, client, settings, new(Clock, () => 0, messages));
+        WebhookSender Sender(string? owner) => new(deliveries, Book, client, settings, new(Clock, () => 0, messages)
+        {
+            Right = owner is null ? null : new(leases, "webhooks", owner, TimeSpan.FromSeconds(10), Clock),
+        });
+        sender = Sender(hasTwoSenders ? "first" : null);
+        second = hasTwoSenders ? Sender("second") : null;
     }
 
     public FakeClock Clock { get; } = new();
@@ -49,11 +58,12 @@ internal sealed class WebhookStage : IAsyncDisposable
     public WebhookBook Book { get; }
 
     public static async Task<WebhookStage> StartAsync(
-        Stored stored, PostgreSqlServer postgreSql, WebhooksSettings? settings = null)
+        Stored stored, PostgreSqlServer postgreSql, WebhooksSettings? settings = null, bool hasTwoSenders = false)
     {
         var place = new DataPlace(stored == Stored.InPostgreSql ? postgreSql : null);
         await place.CreateAsync();
-        var stage = new WebhookStage(place, settings ?? new(AllowPrivateAddresses: true, Ports: null));
+        var stage = new WebhookStage(
+            place, settings ?? new(AllowPrivateAddresses: true, Ports: null), hasTwoSenders);
         await stage.database.MigrateAsync(Roles.Migrations, default);
         await stage.log.CreateTopicsAsync(
             [.. OrderEvents.Topics, .. Floodgate.Payment.Charges.PaymentEvents.Topics], default);
@@ -109,14 +119,22 @@ internal sealed class WebhookStage : IAsyncDisposable
     public Task RunUntilTakenAsync(Receiver receiver, int count) =>
         Clock.RunUntilAsync(receiver.TakenAsync(count), TimeSpan.FromMilliseconds(20));
 
+    /// <summary>Starts the sender of another worker.</summary>
+    public Task StartSecondAsync() => second!.StartAsync(default);
+
+    /// <summary>Stops the sender that started first.</summary>
+    public Task StopFirstAsync() => sender.StopAsync(default);
+
     public async Task SweepAsync() => await deliveries.SweepAsync(default);
 
     public async ValueTask DisposeAsync()
     {
         await sender.StopAsync(default);
+        await (second?.StopAsync(default) ?? Task.CompletedTask);
         // What the consumer waits for at its end is the clock's.
         await Clock.RunUntilAsync(worker.StopAsync(default), TimeSpan.FromMilliseconds(100));
         sender.Dispose();
+        second?.Dispose();
         worker.Dispose();
         await deliveries.DisposeAsync();
         client.Dispose();
