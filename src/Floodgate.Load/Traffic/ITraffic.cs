@@ -50,8 +50,7 @@ internal abstract class BookedTraffic(OfferBook book) : ITraffic
         var outcome = status switch
         {
             200 or 201 or 202 => JsonPeek.TryGuid(body, IdMember, out id) ? OfferOutcome.Accepted : OfferOutcome.Error,
-            (>= 400 and < 500) or 503 => OfferOutcome.Refused,
-            _ => OfferOutcome.Error,
+            _ => RefusalCodes.OutcomeOf(status, body),
         };
         if (outcome != OfferOutcome.Accepted)
         {

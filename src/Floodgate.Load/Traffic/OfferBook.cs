@@ -9,11 +9,12 @@ internal enum OfferOutcome : byte
     /// <summary>The server promised to carry it out (201, 202, or 200 when already final) and named its id.</summary>
     Accepted,
 
-    /// <summary>The server said that it did nothing (4xx, 503).</summary>
+    /// <summary>The server said that it did nothing (4xx, and 503 but for <c>outcome_unknown</c>).</summary>
     Refused,
 
     /// <summary>
-    /// No answer, or one that leaves open whether the server acted (broken connection, time-out, 500).
+    /// No answer, or one that leaves open whether the server acted (broken connection, time-out, 500,
+    /// <c>outcome_unknown</c>).
     /// </summary>
     Error,
 }

@@ -23,8 +23,7 @@ internal sealed class PaymentTraffic(Workload workload, OfferBook? book) : ITraf
         var outcome = status switch
         {
             200 or 202 => book is null || Workload.TryReadId(body, out id) ? OfferOutcome.Accepted : OfferOutcome.Error,
-            (>= 400 and < 500) or 503 => OfferOutcome.Refused,
-            _ => OfferOutcome.Error,
+            _ => RefusalCodes.OutcomeOf(status, body),
         };
         if (book is not null)
         {

@@ -17,6 +17,14 @@ internal sealed class RefusalCodes
         .Select(entry => new RefusalCount(entry.Code, Volatile.Read(ref entry.Count)))
         .OrderByDescending(count => count.Count)];
 
+    /// <summary>What an answer that makes no promise leaves of its offer.</summary>
+    public static OfferOutcome OutcomeOf(int status, ReadOnlySpan<byte> body) => status switch
+    {
+        >= 400 and < 500 => OfferOutcome.Refused,
+        503 => body.IndexOf("\"outcome_unknown\""u8) < 0 ? OfferOutcome.Refused : OfferOutcome.Error,
+        _ => OfferOutcome.Error,
+    };
+
     /// <summary>How many refused with this code.</summary>
     public long Of(string code) => entries.Where(entry => entry.Code == code).Sum(e => Volatile.Read(ref e.Count));
 

@@ -122,4 +122,8 @@ public static class Problems
 
     /// <summary>The server is at its limit or lacks what it needs; the same request may succeed soon.</summary>
     public static readonly ProblemKind Unavailable = new(503, "unavailable", "The server cannot take this now.");
+
+    /// <summary>The database went away during the commit: it may have happened; its key tells.</summary>
+    public static readonly ProblemKind OutcomeUnknown = new(
+        503, "outcome_unknown", "It is not known whether this happened.");
 }

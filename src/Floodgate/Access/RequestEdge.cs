@@ -73,6 +73,11 @@ public sealed class RequestEdge(RequestDelegate next, TimeProvider time, ILogger
         await (error switch
         {
             BadHttpRequestException bad => RefuseBadAsync(context, bad),
+            DatabaseUnavailableException { MayHaveHappened: true } => Problem.WriteAsync(
+                context,
+                Problems.OutcomeUnknown,
+                "The database went away before it told. Send the same request again, with the same idempotency key.",
+                RetryAfterSeconds),
             DatabaseUnavailableException => Problem.WriteAsync(context, Problems.Unavailable,
                 "The database cannot be reached. Send the same request again, with the same idempotency key.",
                 RetryAfterSeconds),

@@ -95,6 +95,7 @@ public sealed class RouteTests
     [InlineData("DELETE", "/t/public", 405, "method_not_allowed")]
     [InlineData("GET", "/t/bug", 500, "internal")]
     [InlineData("GET", "/t/unavailable", 503, "unavailable")]
+    [InlineData("GET", "/t/unknown", 503, "outcome_unknown")]
     [InlineData("GET", "/t/bad", 400, "bad_request")]
     public async Task Every_failure_is_a_problem_with_a_stable_code(string method, string path, int status, string code)
     {
@@ -147,6 +148,8 @@ public sealed class RouteTests
             throw new InvalidOperationException("secret of the exception"));
         routes.Map("GET", "/t/unavailable", Who.Public, (_, _) =>
             throw new DatabaseUnavailableException("secret of the database"));
+        routes.Map("GET", "/t/unknown", Who.Public, (_, _) =>
+            throw new DatabaseUnavailableException("secret of the commit") { MayHaveHappened = true });
         routes.Map("GET", "/t/bad", Who.Public, (_, _) => throw new BadHttpRequestException("Not like this."));
         routes.Map("GET", "/t/half", Who.Public, async (context, _) =>
         {
@@ -155,7 +158,7 @@ public sealed class RouteTests
             throw new InvalidOperationException("too late");
         });
         routes.Map("POST", "/t/read", Who.Public, (context, _) => context.Request.Body.CopyToAsync(Stream.Null));
-        Assert.Equal(9 + 1, routes.All.Count);
+        Assert.Equal(10 + 1, routes.All.Count);
     }
 
     private static Task SayAsync(HttpContext context, Caller caller) =>

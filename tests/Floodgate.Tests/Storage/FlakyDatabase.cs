@@ -63,7 +63,9 @@ public sealed class FlakyDatabase(Database real) : Database
         }
 
         var result = await real.WriteAsync(work, cancel);
-        return fault == Fault.None ? result : throw new DatabaseUnavailableException("The answer is lost.");
+        return fault == Fault.None
+            ? result
+            : throw new DatabaseUnavailableException("The answer is lost.") { MayHaveHappened = true };
     }
 
     /// <inheritdoc/>

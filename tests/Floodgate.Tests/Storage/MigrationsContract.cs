@@ -157,6 +157,36 @@ public sealed class Migrations_on_PostgreSQL(PostgreSqlServer server) : Migratio
         Assert.Contains("Database:IdleTransactionTimeoutMs", error.Message);
     }
 
+    // Goal: who is told that the database is away knows whether to ask what became of it. Method: a session that the
+    // server ends at the moment of the commit, and before.
+    [Fact]
+    public async Task A_commit_whose_answer_is_lost_may_have_happened()
+    {
+        await Db.MigrateAsync(
+            [
+                new("lost-001", """
+                    create table lost (id bigint);
+                    create function lose() returns trigger language plpgsql as
+                        'begin perform pg_terminate_backend(pg_backend_pid()); return null; end';
+                    create constraint trigger lose after insert on lost deferrable initially deferred
+                        for each row execute function lose()
+                    """),
+            ],
+            CancellationToken.None);
+        var insert = new Statement("insert into lost (id) values (1)");
+        var end = new Statement("select case when pg_terminate_backend(pg_backend_pid()) then 1 else 0 end");
+
+        var late = await Assert.ThrowsAsync<DatabaseUnavailableException>(() => Db.WriteAsync(tx =>
+        {
+            tx.Queue(insert, Rows.None);
+            return ValueTask.FromResult(0);
+        }).AsTask());
+        var early = await Assert.ThrowsAsync<DatabaseUnavailableException>(
+            () => Db.WriteAsync(tx => tx.QueryAsync(end, Rows.None, r => r.Long(0))).AsTask());
+        Assert.True(late.MayHaveHappened);
+        Assert.False(early.MayHaveHappened);
+    }
+
     // Goal: an owner that stands still is not one for ever. Method: it says nothing while another asks.
     [Fact]
     public async Task An_owner_that_says_nothing_gives_way()

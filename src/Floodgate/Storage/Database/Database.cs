@@ -1,7 +1,11 @@
 namespace Floodgate.Storage.Database;
 
 /// <summary>The database cannot be reached, or gave up on a transaction that may succeed when tried again.</summary>
-public sealed class DatabaseUnavailableException(string message, Exception? inner = null) : Exception(message, inner);
+public sealed class DatabaseUnavailableException(string message, Exception? inner = null) : Exception(message, inner)
+{
+    /// <summary>True when the answer to a commit was lost: it may have happened. False: it did not.</summary>
+    public bool MayHaveHappened { get; init; }
+}
 
 /// <summary>
 /// The database refused a statement: a constraint, a wrong type, an error in the text. Trying it again fails again.

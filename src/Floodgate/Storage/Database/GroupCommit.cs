@@ -72,7 +72,7 @@ public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
     /// <summary>
     /// Takes the command and returns the task of its outcome, or null when the queue is full or being closed: refuse
     /// the caller at once, with <c>Retry-After</c>. The task fails with <see cref="DatabaseUnavailableException"/> when
-    /// the database stayed away too long; the command may then still have had its effect.
+    /// the database stayed away too long; it tells whether the command may still have had its effect.
     /// </summary>
     public Task<TOutcome>? TrySubmit(TCommand command)
     {
@@ -161,14 +161,21 @@ public sealed class GroupCommit<TCommand, TOutcome> : IAsyncDisposable
     private async Task<IReadOnlyList<TOutcome>> DecideAsync(IReadOnlyList<TCommand> commands)
     {
         var startedAt = time.GetTimestamp();
+        var mayHaveHappened = false;
         for (var delayMs = RetryDelayMsFirst; ; delayMs = Math.Min(delayMs * 2, RetryDelayMsMax))
         {
             try
             {
                 return await database.WriteAsync(tx => DecideAsync(tx, commands));
             }
-            catch (DatabaseUnavailableException) when (IsWorthWaiting(startedAt))
+            catch (DatabaseUnavailableException error)
             {
+                mayHaveHappened |= error.MayHaveHappened;
+                if (!IsWorthWaiting(startedAt))
+                {
+                    throw new DatabaseUnavailableException(error.Message, error) { MayHaveHappened = mayHaveHappened };
+                }
+
                 await Task.Delay(TimeSpan.FromMilliseconds(delayMs), time);
             }
         }

@@ -39,6 +39,11 @@ internal sealed class PostgreSqlDatabase : Database
         text.IncludeFailedBatchedCommand = true;
         text.CommandTimeout = (settings.StatementTimeoutMs / 1000) + 1;
         text.Timeout = 5;
+        if (!text.ContainsKey("Host Recheck Seconds"))
+        {
+            text.HostRecheckSeconds = 1; // Of several hosts one that was away, or no primary, is asked again so soon.
+        }
+
         text.ApplicationName = "floodgate";
         text.Options =
             $"{text.Options} {NoticeLoss} {PlanByIndex} -c statement_timeout={settings.StatementTimeoutMs} "
@@ -156,7 +161,21 @@ internal sealed class PostgreSqlDatabase : Database
         string? begin, bool isReadOnly, Func<Tx, ValueTask<T>> work, CancellationToken cancel)
     {
         PostgreSqlTx? tx = null;
-        var result = await UseAsync(
+        T result;
+        try
+        {
+            result = await UseTxAsync();
+        }
+        catch (DatabaseUnavailableException error) when (
+            tx is { IsCommitting: true } && PostgreSqlErrors.LeavesOpen(error.InnerException))
+        {
+            throw new DatabaseUnavailableException(error.Message, error.InnerException) { MayHaveHappened = true };
+        }
+
+        tx!.RunCommitted();
+        return result;
+
+        ValueTask<T> UseTxAsync() => UseAsync(
             async connection =>
             {
                 tx = new PostgreSqlTx(connection, begin, isReadOnly);
@@ -174,8 +193,6 @@ internal sealed class PostgreSqlDatabase : Database
                 }
             },
             cancel);
-        tx!.RunCommitted();
-        return result;
     }
 
     private async ValueTask<T> UseAsync<T>(Func<NpgsqlConnection, ValueTask<T>> use, CancellationToken cancel)

@@ -26,6 +26,12 @@ internal static class PostgreSqlErrors
         _ => null,
     };
 
+    /// <summary>
+    /// True when this end of a commit leaves open whether it happened: no answer, or only that the server goes down.
+    /// </summary>
+    public static bool LeavesOpen(Exception? error) => error is not PostgresException e
+        || e.SqlState.StartsWith("57P", StringComparison.Ordinal);
+
     // By class: 08 connection, 53 resources, 57P going down or starting, 58 its system, 28 and 3D wrong user,
     // password or database; 25006: a standby, as after a failover.
     private static bool IsAboutTheServer(PostgresException e) =>

@@ -32,6 +32,9 @@ internal sealed class PostgreSqlTx : Tx
         }
     }
 
+    /// <summary>True once the commit is on its way.</summary>
+    internal bool IsCommitting { get; private set; }
+
     internal async ValueTask CommitAsync()
     {
         EndBeforeCommit();
@@ -47,6 +50,7 @@ internal sealed class PostgreSqlTx : Tx
         }
 
         Add("commit");
+        IsCommitting = true;
         await SendAsync<int>(null);
         hasBegun = false;
     }

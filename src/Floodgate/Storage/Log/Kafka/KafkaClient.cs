@@ -62,7 +62,8 @@ internal sealed class KafkaClient(KafkaSettings settings, LogLog log)
 
     private Dictionary<string, string> Of(Dictionary<string, string> defaults, Dictionary<string, string> fixedOnes)
     {
-        var all = new Dictionary<string, string>(defaults);
+        // A broker that is back is met within a second, not within the client's ten.
+        var all = new Dictionary<string, string>(defaults) { ["reconnect.backoff.max.ms"] = "1000" };
         foreach (var (name, value) in settings.Client.Concat(fixedOnes))
         {
             all[name] = value;
