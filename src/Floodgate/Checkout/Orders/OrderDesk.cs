@@ -1,6 +1,7 @@
 using System.Text;
 using Floodgate.Access;
 using Floodgate.Checkout.Holds;
+using Floodgate.Storage.Database;
 
 namespace Floodgate.Checkout.Orders;
 
@@ -15,6 +16,7 @@ internal sealed class OrderDesk(
 
     /// <summary>
     /// Answers with the order: as it is, or 200 when its payment has an outcome if the caller prefers to wait for that.
+    /// A database that goes away during the wait ends it: what was done is done.
     /// </summary>
     public async Task AnswerAsync(HttpContext context, int status, Order order, bool mayWait)
     {
@@ -53,14 +55,21 @@ internal sealed class OrderDesk(
     {
         using var listener = watch.Listen(id);
         var startedAt = time.GetTimestamp();
-        while (time.GetElapsedTime(startedAt).TotalSeconds < seconds)
+        try
         {
-            if (await book.FindAsync(id, cancel) is { IsOpen: false } order)
+            while (time.GetElapsedTime(startedAt).TotalSeconds < seconds)
             {
-                return order;
-            }
+                if (await book.FindAsync(id, cancel) is { IsOpen: false } order)
+                {
+                    return order;
+                }
 
-            await listener.WaitAsync(cancel);
+                await listener.WaitAsync(cancel);
+            }
+        }
+        catch (DatabaseUnavailableException)
+        {
+            // Answered as it was before the wait.
         }
 
         return null;

@@ -1,5 +1,6 @@
 using Floodgate.Access;
 using Floodgate.Access.RateLimits;
+using Floodgate.Storage.Database;
 using Floodgate.Vocabulary;
 
 namespace Floodgate.Payment.Charges;
@@ -194,23 +195,32 @@ internal sealed class PaymentsHttp(PaymentBook book, ChangeWatch watch, ChargesS
     private static string Render(Payment payment, IReadOnlyList<Operation> operations) =>
         System.Text.Encoding.UTF8.GetString(Answer.Render((payment, operations), PaymentJson.Write));
 
-    /// <summary>The payment once it (or its operation) is answered; null when the time is over first.</summary>
+    /// <summary>
+    /// The payment once it (or its operation) is answered; null when the time is over first, or the database away.
+    /// </summary>
     private async Task<(Payment Payment, Operation? Operation)?> WaitAsync(
         Guid paymentId, Guid? operationId, int seconds, HttpContext context)
     {
         var cancel = context.RequestAborted;
         using var listener = watch.Listen(paymentId);
         var startedAt = time.GetTimestamp();
-        while (time.GetElapsedTime(startedAt).TotalSeconds < seconds)
+        try
         {
-            var payment = await book.FindAsync(paymentId, null, cancel);
-            var operation = operationId is { } id ? await book.FindOperationAsync(id, cancel) : null;
-            if (!payment!.IsPending && operation is not { IsPending: true })
+            while (time.GetElapsedTime(startedAt).TotalSeconds < seconds)
             {
-                return (payment, operation);
-            }
+                var payment = await book.FindAsync(paymentId, null, cancel);
+                var operation = operationId is { } id ? await book.FindOperationAsync(id, cancel) : null;
+                if (!payment!.IsPending && operation is not { IsPending: true })
+                {
+                    return (payment, operation);
+                }
 
-            await listener.WaitAsync(cancel);
+                await listener.WaitAsync(cancel);
+            }
+        }
+        catch (DatabaseUnavailableException)
+        {
+            // What was accepted is accepted: answered as it was before the wait.
         }
 
         return null;

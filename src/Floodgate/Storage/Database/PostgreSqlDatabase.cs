@@ -39,11 +39,7 @@ internal sealed class PostgreSqlDatabase : Database
         text.IncludeFailedBatchedCommand = true;
         text.CommandTimeout = (settings.StatementTimeoutMs / 1000) + 1;
         text.Timeout = 5;
-        if (!text.ContainsKey("Host Recheck Seconds"))
-        {
-            text.HostRecheckSeconds = 1; // Of several hosts one that was away, or no primary, is asked again so soon.
-        }
-
+        text.HostRecheckSeconds = 1; // Of several hosts one that was away, or no primary, is asked again so soon.
         text.ApplicationName = "floodgate";
         text.Options =
             $"{text.Options} {NoticeLoss} {PlanByIndex} -c statement_timeout={settings.StatementTimeoutMs} "
