@@ -171,9 +171,7 @@ public sealed class Consumer<TMessage>
             }
             else
             {
-                // Gone between the two looks, perhaps before anybody could know that it was in work here.
-                offsets.Leave(started[i]);
-                offsets.Forget([started[i]]);
+                offsets.Drop(started[i]); // Gone between the two looks.
             }
         }
     }

@@ -76,6 +76,7 @@ public sealed class Offsets
                 }
 
                 partition.Tracker.Start(e.Offset);
+                partition.Started++;
                 partition.InWork++;
                 started[i] = partition;
             }
@@ -91,6 +92,25 @@ public sealed class Offsets
         {
             partition.InWork--;
             partition.EndIfEmpty();
+        }
+    }
+
+    /// <summary>
+    /// An event goes to another member before it was in work. With the last of a partition of which nothing ever was,
+    /// the partition is forgotten: who gave it up may not have known it. One of which something was is known, and its
+    /// offsets are still to be committed.
+    /// </summary>
+    internal void Drop(OffsetsPartition partition)
+    {
+        lock (gate)
+        {
+            partition.Dropped++;
+            partition.InWork--;
+            partition.EndIfEmpty();
+            if (partition.Dropped == partition.Started)
+            {
+                Remove(partition);
+            }
         }
     }
 
@@ -123,11 +143,7 @@ public sealed class Offsets
         {
             foreach (var partition in gone)
             {
-                var id = partition.Topic.PartitionId(partition.Number);
-                if (partitions.GetValueOrDefault(id) == partition)
-                {
-                    partitions.Remove(id);
-                }
+                Remove(partition);
             }
         }
     }
@@ -152,6 +168,15 @@ public sealed class Offsets
                     return ValueTask.FromResult(0);
                 },
                 cancel);
+        }
+    }
+
+    private void Remove(OffsetsPartition partition)
+    {
+        var id = partition.Topic.PartitionId(partition.Number);
+        if (partitions.GetValueOrDefault(id) == partition)
+        {
+            partitions.Remove(id);
         }
     }
 
@@ -202,6 +227,12 @@ internal sealed class OffsetsPartition(Topic topic, int number, OffsetTracker tr
     public OffsetTracker Tracker { get; } = tracker;
 
     public long Committed { get; set; }
+
+    /// <summary>Events that were started.</summary>
+    public long Started { get; set; }
+
+    /// <summary>Those of them that went before they were in work.</summary>
+    public long Dropped { get; set; }
 
     /// <summary>Events in work.</summary>
     public int InWork { get; set; }
