@@ -177,12 +177,12 @@ public sealed class Consumer<TMessage>
     }
 
     /// <summary>
-    /// Partitions go to another member of the group: what has not started is dropped, what is in work has a while to
-    /// finish and to be committed. What is not finished by then is repeated there.
+    /// Partitions go to another member of the group: what is in work has a while to finish and to be committed, with
+    /// what waits before it. What is not finished by then is repeated there.
     /// </summary>
-    private async Task GiveUpAsync(IReadOnlyList<(Topic Topic, int Partition)> gone)
+    private async Task GiveUpAsync(IReadOnlyList<(Topic Topic, int Partition)> gone, bool areLost)
     {
-        var left = offsets!.GiveUp(gone);
+        var left = offsets!.GiveUp(gone, areLost);
         if (!giveUp.IsCancellationRequested)
         {
             try
@@ -253,9 +253,9 @@ public sealed class Consumer<TMessage>
         {
             try
             {
-                if (!item.Partition!.IsGone && await HandleAsync(item))
+                if (offsets!.Begin(item.Partition!, item.Event) && await HandleAsync(item))
                 {
-                    offsets!.Finish(item.Event);
+                    offsets.Finish(item.Event);
                 }
             }
             catch (Exception error) // The edge of a lane: nobody awaits it, a lost error would block its key.

@@ -253,7 +253,7 @@ internal sealed class EmbeddedReader : ILogReader
         }
     }
 
-    public void WhenRevoked(Func<IReadOnlyList<(Topic Topic, int Partition)>, Task> finish)
+    public void WhenRevoked(GiveUpPartitions giveUp)
     {
         // The table's reader is its group's only one.
     }

@@ -47,10 +47,10 @@ public interface ILogReader : IAsyncDisposable
     void CommitOffsets(Tx tx, IReadOnlyList<GroupOffset> offsets);
 
     /// <summary>
-    /// What to do before partitions go to another member of the group: it finishes or drops what is in work of them,
-    /// soon. Called by a thread of the reader. Set before the first fetch.
+    /// What to do when partitions go to another member of the group. Called by a thread of the reader. Set before the
+    /// first fetch.
     /// </summary>
-    void WhenRevoked(Func<IReadOnlyList<(Topic Topic, int Partition)>, Task> finish);
+    void WhenRevoked(GiveUpPartitions giveUp);
 
     /// <summary>True while the event's partition is this reader's, and was not away since the fetch.</summary>
     bool Holds(LoggedEvent e);
@@ -58,3 +58,9 @@ public interface ILogReader : IAsyncDisposable
     /// <summary>Events that are in the log and not committed by the group, over all partitions it reads.</summary>
     ValueTask<long> LagAsync(Tx tx);
 }
+
+/// <summary>
+/// Finishes or drops what is in work of partitions that go to another member, soon; or drops what it can, when they
+/// are another's already. They go when the task is completed.
+/// </summary>
+public delegate Task GiveUpPartitions(IReadOnlyList<(Topic Topic, int Partition)> gone, bool areLost);

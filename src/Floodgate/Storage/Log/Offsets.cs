@@ -85,6 +85,18 @@ public sealed class Offsets
         return started;
     }
 
+    /// <summary>
+    /// An event that waited for others of its key is next. False when its partition goes to another member and the
+    /// event is left to that one.
+    /// </summary>
+    internal bool Begin(OffsetsPartition partition, LoggedEvent e)
+    {
+        lock (gate)
+        {
+            return partition.Begin(e.Offset);
+        }
+    }
+
     /// <summary>An event is not in work any more, finished or not.</summary>
     internal void Leave(OffsetsPartition partition)
     {
@@ -115,10 +127,10 @@ public sealed class Offsets
     }
 
     /// <summary>
-    /// Tells that the partitions go to another member: what is in work of them and has not started is dropped. Answers
-    /// those that are known here.
+    /// Tells that the partitions go to another member, or are there already. Answers those that are known here.
     /// </summary>
-    internal IReadOnlyList<OffsetsPartition> GiveUp(IReadOnlyList<(Topic Topic, int Partition)> gone)
+    internal IReadOnlyList<OffsetsPartition> GiveUp(
+        IReadOnlyList<(Topic Topic, int Partition)> gone, bool areLost)
     {
         lock (gate)
         {
@@ -129,7 +141,7 @@ public sealed class Offsets
             ];
             foreach (var partition in known)
             {
-                partition.GiveUp();
+                partition.GiveUp(areLost);
             }
 
             return known;
@@ -219,6 +231,8 @@ internal sealed class OffsetsPartition(Topic topic, int number, OffsetTracker tr
     private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource gone = new();
     private volatile bool isGone;
+    private long begun = -1;
+    private bool isLost;
 
     public Topic Topic { get; } = topic;
 
@@ -237,7 +251,7 @@ internal sealed class OffsetsPartition(Topic topic, int number, OffsetTracker tr
     /// <summary>Events in work.</summary>
     public int InWork { get; set; }
 
-    /// <summary>True when it goes or went to another member: nothing of it is started or tried again.</summary>
+    /// <summary>True when it goes or went to another member: nothing of it is tried again.</summary>
     public bool IsGone => isGone;
 
     /// <summary>Cancelled when it goes.</summary>
@@ -246,8 +260,25 @@ internal sealed class OffsetsPartition(Topic topic, int number, OffsetTracker tr
     /// <summary>Completes when it goes and nothing of it is in work.</summary>
     public Task Ended => ended.Task;
 
-    public void GiveUp()
+    /// <summary>
+    /// Takes note of an event that is next in its key; false when it is left to another member. When the partition
+    /// goes, what waits before an event that was begun is done first: the group's offset could not pass it, and the
+    /// other member would repeat all that is done behind it.
+    /// </summary>
+    public bool Begin(long offset)
     {
+        if (isGone && (isLost || offset > begun))
+        {
+            return false;
+        }
+
+        begun = Math.Max(begun, offset);
+        return true;
+    }
+
+    public void GiveUp(bool isLostAlready)
+    {
+        isLost = isLostAlready;
         isGone = true;
         _ = gone.CancelAsync(); // Not awaited: the waits that it ends go on on the pool, not under the owner's lock.
         EndIfEmpty();

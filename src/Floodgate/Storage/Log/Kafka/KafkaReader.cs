@@ -43,7 +43,7 @@ internal sealed class KafkaReader : ILogReader
     private bool isPolling;
     private int turn;
 
-    private Func<IReadOnlyList<(Topic Topic, int Partition)>, Task> release = _ => Task.CompletedTask;
+    private GiveUpPartitions giveUp = (_, _) => Task.CompletedTask;
 
     public KafkaReader(string group, IReadOnlyList<Topic> topics, ReaderParts parts, Action<KafkaReader> left)
     {
@@ -62,7 +62,7 @@ internal sealed class KafkaReader : ILogReader
     public bool HasJoined => hasJoined;
 
     /// <inheritdoc/>
-    public void WhenRevoked(Func<IReadOnlyList<(Topic Topic, int Partition)>, Task> finish) => release = finish;
+    public void WhenRevoked(GiveUpPartitions giveUp) => this.giveUp = giveUp;
 
     /// <inheritdoc/>
     public bool Holds(LoggedEvent e)
@@ -443,7 +443,7 @@ internal sealed class KafkaReader : ILogReader
 
         parts.Tools.Log.Revoked(group, gone.Count);
         // tidy: blocking: the callback is how the client is made to wait, in a thread that has nothing else to do.
-        release(mine).GetAwaiter().GetResult();
+        giveUp(mine, areLost: false).GetAwaiter().GetResult();
         List<TopicPartitionOffset> done;
         lock (gate)
         {
@@ -466,7 +466,7 @@ internal sealed class KafkaReader : ILogReader
         }
 
         parts.Tools.Log.Lost(group, gone.Count);
-        _ = release(mine);
+        _ = giveUp(mine, areLost: true);
     }
 
     private void Leave(List<TopicPartition> names)

@@ -8,16 +8,21 @@ using static Floodgate.Tests.Storage.Log.LogStage;
 namespace Floodgate.Tests.Storage.Log;
 
 /// <summary>
-/// Goal: what was handed out before its partition went is committed with it, and what was not is forgotten. Method: a
-/// reader that loses its partition between the looks of the consumer, at an event that the test names.
+/// Goal: the next member begins behind all that was begun here, and at nothing that was not. Method: a reader that
+/// loses its partition at an event that the test names, between the two looks of the consumer or later.
 /// </summary>
-public sealed class When_a_partition_goes_while_events_are_handed_out : IAsyncLifetime
+public sealed class When_a_partition_goes_to_another_member : IAsyncLifetime
 {
     private const int Partition = 2;
+    private const int Free = 1_000;
+
+    private static readonly IEnumerable<string> Keys = Enumerable.Range(0, 10_000).Select(i => $"key-{i}")
+        .Where(key => Payments.PartitionOf(key) == Partition);
 
     private readonly SqliteStage stage = new();
     private readonly Tally<LoggedEvent> started = new();
     private readonly Tally<LoggedEvent> handled = new();
+    private readonly TaskCompletionSource gate = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public ValueTask InitializeAsync() => stage.InitializeAsync();
 
@@ -29,8 +34,7 @@ public sealed class When_a_partition_goes_while_events_are_handed_out : IAsyncLi
     {
         await AppendAsync(0, 4);
         var log = new GoingLog(stage.Log) { GoesAt = 2 };
-        var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using var run = Start(log, gate.Task);
+        await using var run = Start(log);
         await started.ReachesAsync(2);
         await log.RefusesAsync(2);
 
@@ -44,6 +48,42 @@ public sealed class When_a_partition_goes_while_events_are_handed_out : IAsyncLi
         await run.StopAsync();
     }
 
+    // Goal: what is done behind an event that waits is not repeated, so that event is done too; what waits behind all is
+    // left to the next member. Method: two keys, of which one is held at its first of three events.
+    [Fact]
+    public async Task What_waits_before_something_done_is_done_first()
+    {
+        var log = await WithOneKeyHeldAsync();
+        await using var run = Start(log);
+        await handled.ReachesAsync(1);
+
+        var given = log.GiveBackAsync();
+        Assert.False(given.IsCompleted);
+        gate.SetResult();
+        await given.Soon();
+
+        Assert.Equal([0, 1, 2], handled.Items.Select(e => e.Offset).Order());
+        Assert.Equal(1, await ConsumerRun.LagAsync(stage));
+        await run.StopAsync();
+    }
+
+    // Goal: nothing is begun of a partition that is another's already. Method: the same, and it is lost.
+    [Fact]
+    public async Task What_waits_is_left_when_the_partition_is_lost()
+    {
+        var log = await WithOneKeyHeldAsync();
+        await using var run = Start(log);
+        await handled.ReachesAsync(1);
+
+        var given = log.GiveBackAsync(areLost: true);
+        gate.SetResult();
+        await given.Soon();
+
+        Assert.Equal([0, 2], handled.Items.Select(e => e.Offset).Order());
+        Assert.Equal(3, await ConsumerRun.LagAsync(stage));
+        await run.StopAsync();
+    }
+
     // Goal: offsets go on when it comes again behind what was dropped. Method: it goes, and is given back, before any
     // event of the fetch is in work; other events come next.
     [Fact]
@@ -51,7 +91,8 @@ public sealed class When_a_partition_goes_while_events_are_handed_out : IAsyncLi
     {
         await AppendAsync(0, 4);
         var log = new GoingLog(stage.Log) { GoesAt = 0, IsGivenBackBefore = true };
-        await using var run = Start(log, Task.CompletedTask);
+        gate.SetResult();
+        await using var run = Start(log);
         await log.RefusesAsync(4);
 
         log.ComeAgain();
@@ -63,18 +104,22 @@ public sealed class When_a_partition_goes_while_events_are_handed_out : IAsyncLi
         Assert.Equal(0, await ConsumerRun.LagAsync(stage));
     }
 
-    private Task AppendAsync(int first, int count) => stage.AppendAsync(
-    [
-        .. Enumerable.Range(0, 10_000).Select(i => $"key-{i}").Where(key => Payments.PartitionOf(key) == Partition)
-            .Skip(first).Take(count).Select((key, i) => Numbered(key, first + i)),
-    ]);
+    private Task AppendAsync(int first, int count) =>
+        stage.AppendAsync([.. Keys.Skip(first).Take(count).Select((key, i) => Numbered(key, first + i))]);
 
-    private ConsumerRun Start(GoingLog log, Task gate) => ConsumerRun.Start(
+    private async Task<GoingLog> WithOneKeyHeldAsync()
+    {
+        var (held, free) = (Keys.First(), Keys.Skip(1).First());
+        await stage.AppendAsync(Numbered(held, 0), Numbered(held, 1), Numbered(free, Free), Numbered(held, 3));
+        return new GoingLog(stage.Log) { GoesAt = 4 };
+    }
+
+    private ConsumerRun Start(GoingLog log) => ConsumerRun.Start(
         stage,
         async (run, e, _) =>
         {
             started.Add(e);
-            await gate;
+            await (e.Payload == $"{Free}" ? Task.CompletedTask : gate.Task);
             await run.WriteEffectAsync(e);
             handled.Add(e);
         },
@@ -86,7 +131,7 @@ public sealed class When_a_partition_goes_while_events_are_handed_out : IAsyncLi
         private readonly Tally<LoggedEvent> refused = new();
         private readonly HashSet<long> seen = [];
         private ILogReader? reader;
-        private Func<IReadOnlyList<(Topic Topic, int Partition)>, Task>? finish;
+        private GiveUpPartitions? giveUp;
         private volatile bool isGone;
 
         public required long GoesAt { get; init; }
@@ -97,7 +142,7 @@ public sealed class When_a_partition_goes_while_events_are_handed_out : IAsyncLi
         /// <summary>Completes when so many events were refused.</summary>
         public Task RefusesAsync(int count) => refused.ReachesAsync(count);
 
-        public Task GiveBackAsync() => finish!([(Payments, Partition)]);
+        public Task GiveBackAsync(bool areLost = false) => giveUp!([(Payments, Partition)], areLost);
 
         public void ComeAgain() => isGone = false;
 
@@ -121,8 +166,7 @@ public sealed class When_a_partition_goes_while_events_are_handed_out : IAsyncLi
             return !isGone;
         }
 
-        public void WhenRevoked(Func<IReadOnlyList<(Topic Topic, int Partition)>, Task> finish) =>
-            this.finish = finish;
+        public void WhenRevoked(GiveUpPartitions giveUp) => this.giveUp = giveUp;
 
         public ValueTask AppendAsync(Tx tx, IReadOnlyList<NewEvent> events) => inner.AppendAsync(tx, events);
 
