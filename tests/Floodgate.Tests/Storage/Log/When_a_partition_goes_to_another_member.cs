@@ -48,8 +48,8 @@ public sealed class When_a_partition_goes_to_another_member : IAsyncLifetime
         await run.StopAsync();
     }
 
-    // Goal: what is done behind an event that waits is not repeated, so that event is done too; what waits behind all is
-    // left to the next member. Method: two keys, of which one is held at its first of three events.
+    // Goal: what is done behind an event that waits is not repeated, so that event is done too; what waits behind all
+    // is left to the next member. Method: two keys, of which one is held at its first of three events.
     [Fact]
     public async Task What_waits_before_something_done_is_done_first()
     {
