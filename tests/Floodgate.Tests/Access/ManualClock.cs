@@ -7,7 +7,14 @@ internal sealed class ManualClock : TimeProvider
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
-    public override long GetTimestamp() => timestamp;
+    /// <summary>Run by whoever asks for the timestamp, before it is told.</summary>
+    public Action? BeforeTimestamp { get; set; }
+
+    public override long GetTimestamp()
+    {
+        BeforeTimestamp?.Invoke();
+        return timestamp;
+    }
 
     public override DateTimeOffset GetUtcNow() => DateTimeOffset.UnixEpoch.AddTicks(timestamp);
 

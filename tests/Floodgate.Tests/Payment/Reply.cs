@@ -27,6 +27,9 @@ internal sealed record Reply(int Status, string Text, HttpResponseHeaders Header
         }
     }
 
+    /// <summary>What a failed assertion shows.</summary>
+    public override string ToString() => $"{Status} {Text}";
+
     /// <summary>A field as text.</summary>
     public string Of(string name)
     {

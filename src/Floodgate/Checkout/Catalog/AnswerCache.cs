@@ -68,24 +68,29 @@ internal sealed class AnswerCache(CatalogSettings settings, TimeProvider time, S
                 CatalogLog.Hit();
                 if (ageMs >= settings.FreshMs)
                 {
-                    _ = LoadAsync(key, entry, load); // Its error is told to whoever finds nothing kept.
+                    _ = LoadAsync(key, entry, kept, load); // Its error is told to whoever finds nothing kept.
                 }
 
                 return new(kept.Answer);
             }
         }
 
-        return new(LoadAsync(key, entry, load));
+        return new(LoadAsync(key, entry, kept, load));
     }
 
     /// <summary>Forgets everything: after the commit of a change, or when another node tells of one.</summary>
     public void Evict() => Interlocked.Increment(ref generation);
 
-    private Task<byte[]?> LoadAsync(AnswerKey key, Entry entry, Func<AnswerKey, Task<byte[]?>> load)
+    private Task<byte[]?> LoadAsync(AnswerKey key, Entry entry, Kept? seen, Func<AnswerKey, Task<byte[]?>> load)
     {
         lock (entry)
         {
             var now = Interlocked.Read(ref generation);
+            if (entry.Kept is { } kept && kept != seen && kept.Generation == now)
+            {
+                return Task.FromResult(kept.Answer); // Loaded since the look that led here.
+            }
+
             if (entry.Loading is null || entry.LoadingGeneration != now)
             {
                 entry.LoadingGeneration = now;

@@ -152,6 +152,31 @@ public sealed class When_a_crowd_reads_the_catalogue(PostgreSqlServer postgreSql
         ];
     }
 
+    // Goal: one load for all who ask at once, also for whoever looked before it ended and asks for one after. Method: an
+    // answer that is too old; the clock stops one reader between the two while another has it loaded.
+    [Fact]
+    public async Task An_answer_that_came_since_the_look_is_not_loaded_again()
+    {
+        var (settings, clock, loads) = (new CatalogSettings(), new ManualClock(), 0);
+        var cache = new AnswerCache(settings, clock, SharedAnswers.None());
+        await ReadAsync();
+        clock.Advance(TimeSpan.FromMilliseconds(settings.StaleMsMax));
+        clock.BeforeTimestamp = () =>
+        {
+            clock.BeforeTimestamp = null;
+            Task.Run(ReadAsync).GetAwaiter().GetResult(); // tidy: blocking: in a call that cannot wait otherwise.
+        };
+        await ReadAsync();
+        Assert.Null(clock.BeforeTimestamp);
+        Assert.Equal(2, loads);
+
+        Task ReadAsync() => cache.GetAsync(new(AnswerKind.Product, Guid.Empty), _ =>
+        {
+            Interlocked.Increment(ref loads);
+            return Task.FromResult<byte[]?>([1]);
+        }).AsTask();
+    }
+
     // Goal: readers get 503 with Retry-After while PostgreSQL is away and the bound is over, the pool is not used up,
     // and it heals by itself. Method: the real server; its line is cut under a crowd.
     [Fact]
