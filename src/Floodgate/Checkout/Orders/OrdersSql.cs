@@ -123,8 +123,12 @@ internal static class OrdersSql
         Column.Text("pay_key"), Column.Long("expires_ms"), Column.Long("changed_ms"), Column.Long("refunded"),
         Column.Long("refunding"), Column.Text("fail_reason"));
 
+    // The deadline of a payment is that of the hold before it when both were asked for in one millisecond.
     private static readonly Statement InsertDues = new(
-        "insert into order_due (due_ms, order_id) select rows.due_ms, rows.order_id from {rows}",
+        """
+        insert into order_due (due_ms, order_id) select rows.due_ms, rows.order_id from {rows} where true
+        on conflict (due_ms, order_id) do nothing
+        """,
         Column.Long("due_ms"), Column.Id("order_id"));
 
     private static readonly Statement SelectDues = new(

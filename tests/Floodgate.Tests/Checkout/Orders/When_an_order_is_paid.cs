@@ -61,6 +61,21 @@ public sealed class When_an_order_is_paid(PostgreSqlServer postgreSql)
         Assert.Empty(await sale.Server.BrokenAsync());
     }
 
+    // Goal: the deadline of a payment may be that of the hold before it. Method: held and paid in one millisecond.
+    [Theory, OnBothDatabases]
+    public async Task It_may_be_held_and_paid_at_the_same_moment(Stored stored)
+    {
+        await using var sale = await SaleServer.StartAsync(
+            stored, postgreSql, "Orders:HoldSeconds=9", "Orders:PaymentSeconds=9");
+        var stock = await sale.StockAsync(1, 1_000);
+        sale.Server.Clock.Stop();
+        var order = (await sale.OrderAsync("u-1", SaleServer.Item(stock, 1))).Expect(201);
+        var paid = (await sale.ChangeAsync(order.Id, "pay", """{"method":"GATEWAY"}""")).Expect(200);
+        Assert.Equal(("CONFIRMED", paid.Of("createdAt")), (paid.Of("status"), paid.Of("changedAt")));
+        sale.Server.Clock.GoOn();
+        Assert.Empty(await sale.Server.BrokenAsync());
+    }
+
     [Theory, OnBothDatabases]
     public async Task A_payment_that_is_refused_frees_what_was_held(Stored stored)
     {
