@@ -152,8 +152,8 @@ public sealed class When_a_crowd_reads_the_catalogue(PostgreSqlServer postgreSql
         ];
     }
 
-    // Goal: one load for all who ask at once, also for whoever looked before it ended and asks for one after. Method: an
-    // answer that is too old; the clock stops one reader between the two while another has it loaded.
+    // Goal: one load for all who ask at once, also for whoever looked before it ended and asks for one after. Method:
+    // an answer that is too old; the clock stops one reader between the two while another has it loaded.
     [Fact]
     public async Task An_answer_that_came_since_the_look_is_not_loaded_again()
     {
