@@ -10,7 +10,9 @@ using Floodgate.Payment.Charges.Providers.Http;
 using Floodgate.Payment.Charges.Providers.Simulated;
 using Floodgate.Supervision;
 using Floodgate.Vocabulary;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Floodgate.Tests.Docs;
@@ -41,29 +43,73 @@ internal static class ReferencePages
             ["settings"] = () => Task.FromResult(Settings()),
             ["routes"] = RoutesAsync,
             ["problems"] = () => Task.FromResult(Problems()),
-            ["metrics"] = () => Task.FromResult(Metrics()),
+            ["metrics"] = MetricsAsync,
             ["commands"] = CommandsAsync,
         };
 
     /// <summary>Every metric as it is scraped: name, type, help.</summary>
-    public static IReadOnlyList<(string Name, string Type, string Help)> MetricList()
-    {
-        var instruments = Program.GetTypes()
-            .Where(type => !type.IsGenericTypeDefinition || type.GetGenericArguments().Length == 2)
-            .Select(type => type.IsGenericTypeDefinition ? type.MakeGenericType(typeof(object), typeof(object)) : type)
-            .SelectMany(StaticFields)
-            .Where(field => field.FieldType.IsAssignableTo(typeof(Instrument)))
-            .Select(field => new Metric((Instrument)field.GetValue(null)!))
-            .Select(metric => (metric.Name, Type: TypeOf(metric.Kind), metric.Help));
-        using var own = new Floodgate.Supervision.Metrics("none", NullLogger<Floodgate.Supervision.Metrics>.Instance);
-        var lines = own.Scrape().Split('\n');
-        var process = lines.Where(line => line.StartsWith("# HELP ", StringComparison.Ordinal)).Select(line =>
+    public static Task<IReadOnlyList<(string Name, string Type, string Help)>> MetricsOfServerAsync() =>
+        OfServerAsync<IReadOnlyList<(string Name, string Type, string Help)>>(app =>
         {
-            var parts = line.Split(' ', 4);
-            var type = lines.Single(other => other.StartsWith($"# TYPE {parts[2]} ", StringComparison.Ordinal));
-            return (Name: parts[2], Type: type.Split(' ')[3], Help: parts[3]);
+            _ = app.Services.GetServices<IHostedService>().ToList(); // What is observed, they make.
+            var instruments = Program.GetTypes()
+                .Where(type => !type.IsGenericTypeDefinition || type.GetGenericArguments().Length == 2)
+                .Select(type =>
+                    type.IsGenericTypeDefinition ? type.MakeGenericType(typeof(object), typeof(object)) : type)
+                .SelectMany(StaticFields)
+                .Where(field => field.FieldType.IsAssignableTo(typeof(Instrument)))
+                .Select(field => (Instrument)field.GetValue(null)!)
+                .Concat(Observed())
+                .Select(instrument => new Metric(instrument))
+                .Select(metric => (metric.Name, Type: TypeOf(metric.Kind), metric.Help));
+            using var own = new Floodgate.Supervision.Metrics(
+                "none", NullLogger<Floodgate.Supervision.Metrics>.Instance);
+            var lines = own.Scrape().Split('\n');
+            var process = lines.Where(line => line.StartsWith("# HELP ", StringComparison.Ordinal)).Select(line =>
+            {
+                var parts = line.Split(' ', 4);
+                var type = lines.Single(other => other.StartsWith($"# TYPE {parts[2]} ", StringComparison.Ordinal));
+                return (Name: parts[2], Type: type.Split(' ')[3], Help: parts[3]);
+            });
+            return [.. instruments.Concat(process).OrderBy(metric => metric.Name, StringComparer.Ordinal)];
         });
-        return [.. instruments.Concat(process).OrderBy(metric => metric.Name, StringComparer.Ordinal)];
+
+    /// <summary>The gauges that are asked for their value, of this server and of those of other tests: once each.</summary>
+    private static List<Instrument> Observed()
+    {
+        var observed = new Dictionary<string, Instrument>();
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, _) =>
+        {
+            lock (observed) // Another test may make one at this moment.
+            {
+                if (instrument.IsObservable && instrument.Meter.Name == Floodgate.Supervision.Metrics.MeterName)
+                {
+                    observed.TryAdd(instrument.Name, instrument);
+                }
+            }
+        };
+        listener.Start();
+        lock (observed)
+        {
+            return [.. observed.Values];
+        }
+    }
+
+    /// <summary>What is told of a server that was built and not started.</summary>
+    private static async Task<T> OfServerAsync<T>(Func<WebApplication, T> tell)
+    {
+        var directory = Path.Combine(Path.GetTempPath(), "floodgate-docs-" + Path.GetRandomFileName());
+        var (app, _) = DocsServer.Build(directory);
+        try
+        {
+            return tell(app);
+        }
+        finally
+        {
+            await app.DisposeAsync();
+            Directory.Delete(directory, recursive: true);
+        }
     }
 
     private static string Settings()
@@ -106,45 +152,35 @@ internal static class ReferencePages
         }
     }
 
-    private static async Task<string> RoutesAsync()
+    private static Task<string> RoutesAsync() => OfServerAsync(app =>
     {
-        var directory = Path.Combine(Path.GetTempPath(), "floodgate-docs-" + Path.GetRandomFileName());
-        var (app, _) = DocsServer.Build(directory);
-        try
-        {
-            var routes = new Routes(
-                app,
-                app.Services.GetRequiredService<ApiKeys>(),
-                app.Services.GetRequiredService<SessionBook>(),
-                app.Services.GetRequiredService<RateLimitHttp>(),
-                isDemo: false);
-            Roles.Map(routes, app.Services, "all");
-            var page = Start("Routes", """
-                Keys of merchants and operators, and access tokens of users, go in `Authorization: Bearer KEY`.
-                A *merchant* or *operator* calls by key or by token. Bodies and answers are JSON; refusals are
-                [problems](problems.md). Routes marked *demo* are served with `--demo` only. A process of role
-                `worker` serves `/health`, `/metrics` and `/v1/ops` only. The stand-alone provider
-                (`./floodgate provider`) serves `POST /charges`, `GET /charges/{id}`, `GET /statement` and
-                `GET`, `PUT /faults`, without keys.
+        var routes = new Routes(
+            app,
+            app.Services.GetRequiredService<ApiKeys>(),
+            app.Services.GetRequiredService<SessionBook>(),
+            app.Services.GetRequiredService<RateLimitHttp>(),
+            isDemo: false);
+        Roles.Map(routes, app.Services, "all");
+        var page = Start("Routes", """
+            Keys of merchants and operators, and access tokens of users, go in `Authorization: Bearer KEY`.
+            A *merchant* or *operator* calls by key or by token. Bodies and answers are JSON; refusals are
+            [problems](problems.md). Routes marked *demo* are served with `--demo` only. A process of role
+            `worker` serves `/health`, `/metrics` and `/v1/ops` only. The stand-alone provider
+            (`./floodgate provider`) serves `POST /charges`, `GET /charges/{id}`, `GET /statement` and
+            `GET`, `PUT /faults`, without keys.
 
-                | route | who may call | |
-                |---|---|---|
-                """);
-            foreach (var route in routes.All.OrderBy(route => route.Pattern, StringComparer.Ordinal))
-            {
-                var name = $"{route.Method} {route.Pattern}";
-                Row(page, $"`{name}`", WhoOf(route.Who) + (route.IsDemoOnly ? ", *demo*" : ""),
-                    RouteNotes.All.GetValueOrDefault(name, $"**{nameof(RouteNotes)} has no line for this route.**"));
-            }
-
-            return page.ToString();
-        }
-        finally
+            | route | who may call | |
+            |---|---|---|
+            """);
+        foreach (var route in routes.All.OrderBy(route => route.Pattern, StringComparer.Ordinal))
         {
-            await app.DisposeAsync();
-            Directory.Delete(directory, recursive: true);
+            var name = $"{route.Method} {route.Pattern}";
+            Row(page, $"`{name}`", WhoOf(route.Who) + (route.IsDemoOnly ? ", *demo*" : ""),
+                RouteNotes.All.GetValueOrDefault(name, $"**{nameof(RouteNotes)} has no line for this route.**"));
         }
-    }
+
+        return page.ToString();
+    });
 
     private static string Problems()
     {
@@ -191,7 +227,7 @@ internal static class ReferencePages
         ? "the stand-alone provider"
         : type.Namespace!.Split('.')[^1];
 
-    private static string Metrics()
+    private static async Task<string> MetricsAsync()
     {
         var page = Start("Metrics", """
             Prometheus text at `GET /metrics`. Times are seconds. A metric appears with its first value. A
@@ -200,7 +236,7 @@ internal static class ReferencePages
             | metric | type | meaning |
             |---|---|---|
             """);
-        foreach (var (name, type, help) in MetricList())
+        foreach (var (name, type, help) in await MetricsOfServerAsync())
         {
             Row(page, $"`{name}`", type, help);
         }

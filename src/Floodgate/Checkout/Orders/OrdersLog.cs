@@ -33,9 +33,9 @@ internal sealed partial class OrdersLog(ILogger<OrdersLog> logger)
         }
     }
 
-    [LoggerMessage(401, LogLevel.Warning, "The sweep of expired orders waits: {Reason}")]
+    [LoggerMessage(501, LogLevel.Warning, "The sweep of expired orders waits: {Reason}")]
     public partial void SweepWaits(string reason);
 
-    [LoggerMessage(402, LogLevel.Critical, "The sweep of expired orders stopped by itself and stands still")]
+    [LoggerMessage(502, LogLevel.Critical, "The sweep of expired orders stopped by itself and stands still")]
     public partial void SweepStopped(Exception error);
 }

@@ -100,7 +100,7 @@ public sealed partial class LogLog(ILogger<LogLog> logger)
     [LoggerMessage(204, LogLevel.Error, "Group {Group} made {Topic}/{Partition}/{Offset} a dead letter: {Reason}")]
     private partial void LogBuried(string group, string topic, int partition, long offset, string reason);
 
-    [LoggerMessage(205, LogLevel.Warning, "Group {Group} prepares {Count} events one by one after an error")]
+    [LoggerMessage(217, LogLevel.Warning, "Group {Group} prepares {Count} events one by one after an error")]
     internal partial void PreparedAlone(string group, int count, Exception error);
 
     [LoggerMessage(206, LogLevel.Warning, "Group {Group} left {Count} events unfinished; they will be delivered again")]
