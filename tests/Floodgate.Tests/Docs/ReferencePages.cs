@@ -74,7 +74,7 @@ internal static class ReferencePages
             return [.. instruments.Concat(process).OrderBy(metric => metric.Name, StringComparer.Ordinal)];
         });
 
-    /// <summary>The gauges that are asked for their value, of this server and of those of other tests: once each.</summary>
+    /// <summary>The gauges that are asked for their value: this server's and those of other tests, once each.</summary>
     private static List<Instrument> Observed()
     {
         var observed = new Dictionary<string, Instrument>();
