@@ -379,7 +379,7 @@ internal sealed class Program(TextWriter output, TextWriter error, IDictionary e
         await using var database = await OpenAsync(settings);
         using var passwords = new Passwords(settings.Identity);
         var time = TimeProvider.System;
-        var users = new UserBook(database, passwords, new(settings.Identity, time), time, new(time));
+        var users = new UserBook(database, passwords, new(settings.Identity, News.Alone(), time), time, new(time));
         var created = await users.CreateAsync(userEmail, password!, ofRole!.Value, merchant, CancellationToken.None);
         if (created.User is not { } user)
         {

@@ -1,5 +1,6 @@
 using System.Net;
 using Floodgate.Access.Identity;
+using Floodgate.Storage.Coordination.Shared;
 using Floodgate.Tests.Fixtures;
 using Xunit;
 
@@ -16,7 +17,7 @@ public sealed class LoginThrottleTests
     private readonly LoginThrottle throttle;
 
     public LoginThrottleTests() =>
-        throttle = new(new() { AccountFailuresMax = 3, AddressFailuresMax = 5 }, clock);
+        throttle = new(new() { AccountFailuresMax = 3, AddressFailuresMax = 5 }, News.Alone(), clock);
 
     [Fact]
     public void Each_failure_more_doubles_the_wait_up_to_the_limit()

@@ -395,13 +395,13 @@ public abstract class SessionContract : IAsyncLifetime
     private async Task<User> SignUpAsync() =>
         (await Users().SignUpAsync("ada@example.com", Password, Home, CancellationToken.None)).User!;
 
-    private UserBook Users() => new(database, new(Normal), new(Normal, clock), clock, new(clock));
+    private UserBook Users() => new(database, new(Normal), new(Normal, News.Alone(), clock), clock, new(clock));
 
     private async Task<SessionBook> NodeAsync(IdentitySettings? settings = null)
     {
         var own = settings ?? Normal;
         var node = new SessionBook(
-            database, new(own), new(own, clock), own, clock, new Ids(clock), News.Alone(),
+            database, new(own), new(own, News.Alone(), clock), own, clock, new Ids(clock), News.Alone(),
             NullLogger<SessionBook>.Instance);
         await node.LoadKeyAsync(CancellationToken.None);
         return node;

@@ -17,8 +17,6 @@ namespace Floodgate.Tests.Docs;
 /// </summary>
 public sealed class ExampleTests
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
-
     private static readonly Statement ChangeType = new("update log_event set type = 'payment.requested/2'");
 
     private static readonly Statement SelectEvents = new("select e.type, e.payload from log_event e");
@@ -113,7 +111,6 @@ public sealed class ExampleTests
             async () => (await server.Database.ReadAsync(
                 tx => tx.QueryAsync(SelectEvents, Rows.None, r => (Type: r.Text(0), Payload: r.Text(1)))))
                 .Count(e => e.Type == "payment.result/1" && e.Payload.Contains($"{order}")) == count,
-            Deadline,
             () => $"the order has {count} results");
     }
 
@@ -133,7 +130,6 @@ public sealed class ExampleTests
         await Eventually.HoldsAsync(
             async () => (await server.Database.ReadAsync(
                 tx => tx.QueryAsync(SelectEvents, Rows.None, r => r.Text(0)))).Contains("reconciliation.completed/1"),
-            Deadline,
             () => "the reconciliation is told");
     }
 
@@ -199,7 +195,6 @@ public sealed class ExampleTests
                     answer = call.Method == "GET" ? await SendAsync(server, call, null) : answer;
                     return call.Method != "GET" || Document.Normalized(answer) == expected;
                 },
-                Deadline,
                 () => call.Path);
         }
         catch (TimeoutException)

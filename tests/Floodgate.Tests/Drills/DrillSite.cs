@@ -16,8 +16,6 @@ internal sealed class DrillSite : IAsyncDisposable
 
     private const string Peace = """{"latencyMs":1}""";
 
-    private static readonly TimeSpan DrainDeadline = TimeSpan.FromSeconds(40);
-
     private readonly DirectoryInfo journals;
     private readonly FloodgateProcess? provider;
     private readonly Traffic traffic;
@@ -89,7 +87,7 @@ internal sealed class DrillSite : IAsyncDisposable
     {
         var starting = Server.StartAgainAsync();
         await Eventually.HoldsAsync(
-            () => Task.FromResult(starting.IsCompleted || --moments <= 0), DrainDeadline, () => "the moment comes.");
+            () => Task.FromResult(starting.IsCompleted || --moments <= 0), () => "the moment comes.");
         Server.Kill();
         try
         {
@@ -120,7 +118,7 @@ internal sealed class DrillSite : IAsyncDisposable
         await traffic.FinishAsync();
         await SetFaultsAsync(Peace);
         await Eventually.HoldsAsync(
-            async () => await Api.BacklogAsync() == 0, DrainDeadline, () => $"no backlog.\n{Server.Output}");
+            async () => await Api.BacklogAsync() == 0, () => $"no backlog.\n{Server.Output}");
         var other = provider is null ? null : new ServerApi(provider.Http);
         var evidence = await Evidence.GatherAsync(traffic.Intents, Api, other);
         var answered = traffic.Intents.Count(intent => intent.Told.Count > 0);
@@ -175,7 +173,6 @@ internal sealed class DrillSite : IAsyncDisposable
                     return false;
                 }
             },
-            DrainDeadline,
             () => "two ports are free.");
         return provider!;
     }

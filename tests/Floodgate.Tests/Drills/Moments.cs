@@ -1,10 +1,10 @@
+using Floodgate.Tests.Fixtures;
+
 namespace Floodgate.Tests.Drills;
 
 /// <summary>Counts requests and answers, so that a drill can strike at a random one of them.</summary>
 internal sealed class Moments
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
-
     // Under the gate: what has happened so far, and who waits for how much.
     private readonly Lock gate = new();
     private long happened;
@@ -19,7 +19,7 @@ internal sealed class Moments
             awaited = (happened + times, reached);
         }
 
-        var first = await Task.WhenAny([reached.Task, .. buyers]).WaitAsync(Deadline);
+        var first = await Task.WhenAny([reached.Task, .. buyers]).WaitAsync(Eventually.Deadline);
         await first;
     }
 

@@ -26,7 +26,6 @@ internal sealed class WantedOrder(string user, string key, string body)
 internal sealed class OrderTraffic
 {
     private const int Buyers = 16;
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
     private readonly ServerApi api;
     private readonly string saleId;
@@ -61,7 +60,7 @@ internal sealed class OrderTraffic
     public Task FinishAsync()
     {
         isClosing = true;
-        return Task.WhenAll(buyers).WaitAsync(Deadline);
+        return Task.WhenAll(buyers).WaitAsync(Eventually.Deadline);
     }
 
     private async Task ShopAsync(string user, Random chance)
@@ -128,7 +127,6 @@ internal sealed class OrderTraffic
                     ? chance.Next(8) == 0
                     : reply.Status < 500 && reply.Code is not ("idempotency_key_in_use" or "payment_pending");
             },
-            Deadline,
             () => $"{path} of {key} is answered; last: {reply?.Status} {reply?.Code}");
         return reply;
     }

@@ -11,7 +11,6 @@ internal sealed class Traffic
 {
     private const int Buyers = 20;
     private const int WaitSeconds = 1;
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
     /// <summary>Refusals that only tell the buyer to ask again.</summary>
     private static readonly string[] AskAgain = ["idempotency_key_in_use", "payment_pending", "operation_pending"];
@@ -45,7 +44,7 @@ internal sealed class Traffic
     public Task FinishAsync()
     {
         isClosing = true;
-        return Task.WhenAll(buyers).WaitAsync(Deadline);
+        return Task.WhenAll(buyers).WaitAsync(Eventually.Deadline);
     }
 
     private async Task ShopAsync(Buyer buyer)
@@ -112,7 +111,6 @@ internal sealed class Traffic
 
                 return reply.IsAccepted ? waitSeconds == 0 || reply.Status == 200 : !IsToBeAskedAgain(reply);
             },
-            Deadline,
             () => $"{intent.Path} of {intent.Key} is answered; last: {reply?.Status} {reply?.Code}");
         if (reply is { IsAccepted: false })
         {

@@ -11,7 +11,6 @@ namespace Floodgate.Tests.Drills;
 public sealed class When_a_second_process_starts(PostgreSqlServer postgres)
 {
     private const long LogOwnerLock = 0x466C6F6F65;
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
     // Goal: the embedded profile has one process for each folder. Method: start a second one on the same folder.
     [Fact]
@@ -72,7 +71,7 @@ public sealed class When_a_second_process_starts(PostgreSqlServer postgres)
         foreach (var process in new[] { worker, left, right })
         {
             await Eventually.HoldsAsync(
-                async () => await new ServerApi(process.Http).BacklogAsync() == 0, Deadline, () => "no backlog.");
+                async () => await new ServerApi(process.Http).BacklogAsync() == 0, () => "no backlog.");
         }
     }
 
@@ -89,7 +88,7 @@ public sealed class When_a_second_process_starts(PostgreSqlServer postgres)
         Assert.Equal(1, await api.BacklogAsync());
 
         await worker.StartAgainAsync();
-        await Eventually.HoldsAsync(async () => await api.BacklogAsync() == 0, Deadline, () => "no backlog.");
+        await Eventually.HoldsAsync(async () => await api.BacklogAsync() == 0, () => "no backlog.");
     }
 
     // Goal: a worker whose right was taken over while it was cut off does not work beside the new owner. Method: cut
@@ -102,7 +101,7 @@ public sealed class When_a_second_process_starts(PostgreSqlServer postgres)
         await using var thief = new NpgsqlConnection(environment["FLOODGATE__DATABASE__CONNECTIONSTRING"]);
         await thief.OpenAsync();
         await Eventually.HoldsAsync(
-            () => IsStolenAsync(thief), Deadline, () => "the lock is taken before its owner has it again.");
+            () => IsStolenAsync(thief), () => "the lock is taken before its owner has it again.");
 
         Assert.Equal(69, await server.EndAsync());
         Assert.Contains("whose payments another Floodgate process carries out", server.Output);
@@ -137,7 +136,6 @@ public sealed class When_a_second_process_starts(PostgreSqlServer postgres)
                 paid = await api.PostAsync("/v1/payments", key, ServerApi.PaymentBody(100, "u-1"), waitSeconds: 20);
                 return paid.Code != "idempotency_key_in_use";
             },
-            Deadline,
             () => "the key is free.");
         Assert.Equal("CAPTURED", paid!.Text("status"));
         return paid.Id;

@@ -10,8 +10,8 @@ public sealed class When_the_server_is_asked_to_stop
 {
     private const int Stops = 3;
 
-    // Server:StopTimeoutMs of demo mode, what is in work, and a slow machine.
-    private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(10);
+    // Server:StopTimeoutMs of demo mode, what is in work, and a machine that does much else: a hang, not a slow stop.
+    private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(60);
 
     [Fact]
     public async Task It_ends_with_0_in_time_and_keeps_every_answered_payment()

@@ -11,8 +11,6 @@ namespace Floodgate.Tests.Drills;
 [Collection(Drill.Collection)]
 public sealed class When_the_server_is_killed_in_a_settlement(PostgreSqlServer postgres)
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
-
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -48,7 +46,6 @@ public sealed class When_the_server_is_killed_in_a_settlement(PostgreSqlServer p
                     (done, isSettled) = await FarAsync(api);
                     return isSettled || (done > 0 && done >= share * lines) || settling.IsCompleted;
                 },
-                Deadline,
                 () => $"the settlement comes to {share:P0}.\n{progress}\n{server.Output}");
             if (isSettled || settling.IsCompleted)
             {

@@ -11,9 +11,6 @@ namespace Floodgate.Tests.Fixtures;
 /// </summary>
 public sealed class FloodgateProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan ReadyDeadline = TimeSpan.FromSeconds(60);
-    private static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(30);
-
     /// <summary>The commands that keep data, and so take <c>--data</c>.</summary>
     private static readonly FrozenSet<string> KeepsData = ["up", "serve"];
 
@@ -90,7 +87,7 @@ public sealed class FloodgateProcess : IAsyncDisposable
         using var process = Launch(environment, arguments, output);
         try
         {
-            await process.WaitForExitAsync().WaitAsync(ReadyDeadline);
+            await process.WaitForExitAsync().WaitAsync(Eventually.Deadline);
         }
         catch (TimeoutException)
         {
@@ -108,14 +105,14 @@ public sealed class FloodgateProcess : IAsyncDisposable
     {
         process?.Dispose();
         process = Launch(environment, arguments, output);
-        await Eventually.HoldsAsync(IsReadyAsync, ReadyDeadline, () => $"{arguments[0]} is ready.\n{Output}");
+        await Eventually.HoldsAsync(IsReadyAsync, () => $"{arguments[0]} is ready.\n{Output}");
     }
 
     /// <summary>kill -9: the program gets no chance to finish anything. Returns when it is gone.</summary>
     public void Kill()
     {
         process!.Kill();
-        Assert.True(process.WaitForExit(StopDeadline), "a killed process is gone");
+        Assert.True(process.WaitForExit(Eventually.Deadline), "a killed process is gone");
     }
 
     /// <summary>Asks it to end (SIGTERM), as a service manager does, and returns its exit code.</summary>
@@ -129,7 +126,7 @@ public sealed class FloodgateProcess : IAsyncDisposable
     /// <summary>Waits until it has ended by itself, and returns its exit code.</summary>
     public async Task<int> EndAsync()
     {
-        await process!.WaitForExitAsync().WaitAsync(StopDeadline);
+        await process!.WaitForExitAsync().WaitAsync(Eventually.Deadline);
         return process.ExitCode;
     }
 
@@ -139,7 +136,7 @@ public sealed class FloodgateProcess : IAsyncDisposable
         if (process is { HasExited: false })
         {
             process.Kill();
-            await process.WaitForExitAsync().WaitAsync(StopDeadline);
+            await process.WaitForExitAsync().WaitAsync(Eventually.Deadline);
         }
 
         process?.Dispose();

@@ -35,9 +35,6 @@ public sealed class PostgreSqlServer : IAsyncDisposable
         rm -rf "$2"
         """;
 
-    private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(60);
-    private static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(60);
-
     private readonly string[] settings;
     private readonly string folder = Path.Combine(Path.GetTempPath(), $"floodgate-pg-{Path.GetRandomFileName()}");
     private readonly int port = FreePort.Next();
@@ -82,7 +79,7 @@ public sealed class PostgreSqlServer : IAsyncDisposable
         var shell = await watcher.Value;
         await shell.StandardInput.WriteLineAsync("stop");
         await shell.StandardInput.FlushAsync();
-        Assert.Equal("stopped", await shell.StandardOutput.ReadLineAsync().WaitAsync(StopDeadline));
+        Assert.Equal("stopped", await shell.StandardOutput.ReadLineAsync().WaitAsync(Eventually.Deadline));
     }
 
     /// <summary>Starts it again after <see cref="CrashAsync"/>, same data and port; returns when it answers.</summary>
@@ -91,7 +88,7 @@ public sealed class PostgreSqlServer : IAsyncDisposable
         var shell = await watcher.Value;
         await shell.StandardInput.WriteLineAsync("start");
         await shell.StandardInput.FlushAsync();
-        await Eventually.HoldsAsync(AnswersAsync, StartDeadline, () => $"PostgreSQL answers again.\n{Log()}");
+        await Eventually.HoldsAsync(AnswersAsync, () => $"PostgreSQL answers again.\n{Log()}");
     }
 
     /// <summary>Stops the server at once and removes its folder.</summary>
@@ -104,7 +101,7 @@ public sealed class PostgreSqlServer : IAsyncDisposable
 
         using var shell = await watcher.Value;
         shell.StandardInput.Close();
-        await shell.WaitForExitAsync().WaitAsync(StopDeadline);
+        await shell.WaitForExitAsync().WaitAsync(Eventually.Deadline);
     }
 
     private string ConnectionString(string database) => new NpgsqlConnectionStringBuilder
@@ -141,7 +138,7 @@ public sealed class PostgreSqlServer : IAsyncDisposable
         var options = string.Join(' ', ["-c max_connections=300", .. settings.Select(setting => $"-c {setting}")]);
         Append(start, "-c", Watch, "sh", BinFolder(), folder, $"{port}", options);
         var shell = Process.Start(start)!;
-        await Eventually.HoldsAsync(AnswersAsync, StartDeadline, () => $"PostgreSQL answers.\n{Log()}");
+        await Eventually.HoldsAsync(AnswersAsync, () => $"PostgreSQL answers.\n{Log()}");
         return shell;
     }
 

@@ -32,8 +32,6 @@ public sealed class RedisServer : IAsyncDisposable
         rm -rf "$2"
         """;
 
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
-
     private readonly string folder = Directory.CreateTempSubdirectory("floodgate-redis-").FullName;
     private readonly int port = FreePort.Next();
     private readonly Process shell;
@@ -82,7 +80,7 @@ public sealed class RedisServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         shell.StandardInput.Close();
-        await shell.WaitForExitAsync().WaitAsync(Deadline);
+        await shell.WaitForExitAsync().WaitAsync(Eventually.Deadline);
         shell.Dispose();
     }
 
@@ -90,7 +88,7 @@ public sealed class RedisServer : IAsyncDisposable
     {
         await shell.StandardInput.WriteLineAsync(order);
         await shell.StandardInput.FlushAsync();
-        Assert.Equal("done", await shell.StandardOutput.ReadLineAsync().WaitAsync(Deadline));
+        Assert.Equal("done", await shell.StandardOutput.ReadLineAsync().WaitAsync(Eventually.Deadline));
     }
 
     private Task AnswersAsync() => Eventually.HoldsAsync(
@@ -109,6 +107,5 @@ public sealed class RedisServer : IAsyncDisposable
                 return false;
             }
         },
-        Deadline,
         () => "Redis answers; is redis-server installed? ./test installs it, or: sudo apt-get install redis-server");
 }

@@ -1,4 +1,6 @@
+using System.Net;
 using Floodgate.Access;
+using Floodgate.Access.Identity;
 using Floodgate.Checkout.Holds;
 using Floodgate.Tests.Checkout;
 using Floodgate.Tests.Fixtures;
@@ -13,8 +15,6 @@ namespace Floodgate.Tests.Nodes;
 // memories of two nodes over one real Redis, with clocks that stand still, so that it is not the bound that does it.
 public sealed class When_a_node_tells_another(PostgreSqlServer postgreSql)
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
-
     private readonly FakeClock clock = new();
     private readonly Ids ids = new(TimeProvider.System);
 
@@ -31,7 +31,7 @@ public sealed class When_a_node_tells_another(PostgreSqlServer postgreSql)
         var waiting = listener.WaitAsync(CancellationToken.None);
         var still = bystander.WaitAsync(CancellationToken.None);
         await Eventually.HoldsAsync(
-            () => Tell(() => theirs.Changed([id]), waiting.IsCompleted), Deadline, () => "it is woken.");
+            () => Tell(() => theirs.Changed([id]), waiting.IsCompleted), () => "it is woken.");
         Assert.False(still.IsCompleted);
     }
 
@@ -47,7 +47,7 @@ public sealed class When_a_node_tells_another(PostgreSqlServer postgreSql)
         ours.Note(other, 1, []);
         Assert.True(ours.IsFor(one, "ann"));
         await Eventually.HoldsAsync(
-            () => Tell(() => theirs.Forget([one]), !ours.IsFor(one, "ann")), Deadline, () => "it is told.");
+            () => Tell(() => theirs.Forget([one]), !ours.IsFor(one, "ann")), () => "it is told.");
         Assert.True(ours.IsFor(other, "ann"));
 
         // What may have been missed is not known either.
@@ -56,6 +56,33 @@ public sealed class When_a_node_tells_another(PostgreSqlServer postgreSql)
         await redis.StartAgainAsync();
         await here.IsAsync(away: false);
         Assert.False(ours.IsFor(other, "ann"));
+    }
+
+    // Goal: more nodes are not more guesses. Method: attempts that began there end after here was counted.
+    [Fact]
+    public async Task A_failed_log_in_counts_on_every_node_and_a_good_one_forgives_on_every_node()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        await using var here = await RedisNode.StartAsync(redis.Address);
+        await using var there = await RedisNode.StartAsync(redis.Address);
+        var settings = new IdentitySettings { AccountFailuresMax = 3, AddressFailuresMax = 100 };
+        var ours = new LoginThrottle(settings, here.News, clock);
+        var theirs = new LoginThrottle(settings, there.News, clock);
+        var (home, away) = (IPAddress.Parse("192.0.2.1"), IPAddress.Parse("192.0.2.2"));
+        var (good, bad) = (theirs.TryBegin("ann", home, out _)!, theirs.TryBegin("ann", home, out _)!);
+        await Eventually.HoldsAsync(() => Tell(bad.Fail, Waits("ann", away)), () => "ann waits here.");
+        Assert.False(Waits("bob", away));
+        await Eventually.HoldsAsync(() => Tell(good.Succeed, !Waits("ann", away)), () => "ann is free.");
+
+        using var stranger = theirs.TryBegin(null, home, out _)!;
+        await Eventually.HoldsAsync(() => Tell(stranger.Fail, Waits(null, home)), () => "home waits here.");
+        Assert.False(Waits(null, away));
+
+        bool Waits(string? email, IPAddress address)
+        {
+            using var attempt = ours.TryBegin(email, address, out _);
+            return attempt is null;
+        }
     }
 
     // Goal: Redis down never stops orders. Method: twice as many buyers as units at two nodes; Redis dies among them.

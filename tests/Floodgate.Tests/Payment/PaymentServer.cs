@@ -16,8 +16,6 @@ namespace Floodgate.Tests.Payment;
 /// </summary>
 internal sealed class PaymentServer : IAsyncDisposable
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
-
     private readonly string directory;
     private readonly Dictionary<string, string> values;
     private WebApplication app;
@@ -124,13 +122,12 @@ internal sealed class PaymentServer : IAsyncDisposable
                 last = lag.Text;
                 return lag.Number("lag") + lag.Number("due") == 0;
             },
-            Deadline,
             () => $"all is final: {last}");
     }
 
     /// <summary>Waits for a condition with the common deadline.</summary>
     public static Task EventuallyAsync(string what, Func<Task<bool>> holds) =>
-        Eventually.HoldsAsync(holds, Deadline, () => what);
+        Eventually.HoldsAsync(holds, () => what);
 
     /// <summary>The approved lines of the provider's statement about a payment, such as <c>CHARGE 100</c>.</summary>
     public async Task<List<string>> StatementOfAsync(string paymentId) =>
@@ -192,6 +189,6 @@ internal sealed class PaymentServer : IAsyncDisposable
         new(new SocketsHttpHandler { RequestHeaderEncodingSelector = (_, _) => Encoding.UTF8 })
         {
             BaseAddress = new(app.Urls.Single()),
-            Timeout = Deadline * 2,
+            Timeout = Eventually.Deadline * 2,
         };
 }

@@ -10,7 +10,6 @@ namespace Floodgate.Tests.Storage;
 public abstract class GroupCommitContract(PostgreSqlServer? server) : DatabaseContract(server)
 {
     private const long Poison = -1;
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 
     private readonly List<long[]> batches = [];
     private readonly JumpingTime time = new();
@@ -26,7 +25,7 @@ public abstract class GroupCommitContract(PostgreSqlServer? server) : DatabaseCo
         await using var commit = Start(db, batchMax: batchMax);
 
         var first = commit.TrySubmit(1)!;
-        await held.WaitAsync(Deadline);
+        await held.WaitAsync(Eventually.Deadline);
         var others = Enumerable.Range(2, 8).Select(n => commit.TrySubmit(n)!).ToList();
         Assert.Equal(8, commit.Waiting);
         Assert.False(first.IsCompleted);
@@ -46,7 +45,7 @@ public abstract class GroupCommitContract(PostgreSqlServer? server) : DatabaseCo
         var (held, gate) = db.Hold();
         await using var commit = Start(db, queueMax: 3);
         var first = commit.TrySubmit(1)!;
-        await held.WaitAsync(Deadline);
+        await held.WaitAsync(Eventually.Deadline);
         List<Task<long>> waiting = [.. Enumerable.Range(2, 3).Select(n => commit.TrySubmit(n)!)];
 
         Assert.Null(commit.TrySubmit(99));
@@ -72,7 +71,7 @@ public abstract class GroupCommitContract(PostgreSqlServer? server) : DatabaseCo
         var (held, gate) = db.Hold();
         await using var commit = Start(db);
         var first = commit.TrySubmit(1_000)!;
-        await held.WaitAsync(Deadline);
+        await held.WaitAsync(Eventually.Deadline);
         var all = Enumerable.Range(0, 64).Select(n => commit.TrySubmit(n is 17 or 50 ? Poison : n)!).ToList();
         gate.SetResult();
         await first;
@@ -136,7 +135,7 @@ public abstract class GroupCommitContract(PostgreSqlServer? server) : DatabaseCo
         var (held, gate) = db.Hold();
         var commit = Start(db, batchMax: 2);
         var first = commit.TrySubmit(1)!;
-        await held.WaitAsync(Deadline);
+        await held.WaitAsync(Eventually.Deadline);
         List<Task<long>> taken = [first, .. Enumerable.Range(2, 6).Select(n => commit.TrySubmit(n)!)];
 
         var closing = commit.DisposeAsync().AsTask();
@@ -145,7 +144,7 @@ public abstract class GroupCommitContract(PostgreSqlServer? server) : DatabaseCo
         Assert.False(closing.IsCompleted);
         gate.SetResult();
 
-        await closing.WaitAsync(Deadline);
+        await closing.WaitAsync(Eventually.Deadline);
         Assert.All(taken, outcome => Assert.True(outcome.IsCompletedSuccessfully));
         Assert.Equal(7, await CountAsync());
         await commit.DisposeAsync();
@@ -160,12 +159,12 @@ public abstract class GroupCommitContract(PostgreSqlServer? server) : DatabaseCo
         var (held, gate) = db.Hold();
         var commit = Start(db, batchMax: 1);
         var first = commit.TrySubmit(0)!;
-        await held.WaitAsync(Deadline);
+        await held.WaitAsync(Eventually.Deadline);
         List<Task<long>> taken = [first, .. Enumerable.Range(1, 20).Select(n => commit.TrySubmit(n)!)];
 
         var closing = commit.DisposeAsync().AsTask();
         gate.SetResult();
-        await closing.WaitAsync(Deadline);
+        await closing.WaitAsync(Eventually.Deadline);
 
         foreach (var outcome in taken)
         {

@@ -195,7 +195,7 @@ public sealed class Migrations_on_PostgreSQL(PostgreSqlServer server) : Migratio
         Assert.True(await OwnsAsync(silent));
         var other = Place.Open();
         await Eventually.HoldsAsync(
-            () => OwnsAsync(other), TimeSpan.FromSeconds(20), () => "the silent owner lost the log");
+            () => OwnsAsync(other), () => "the silent owner lost the log");
         await Assert.ThrowsAsync<DatabaseUnavailableException>(() => OwnsAsync(silent));
         Assert.False(await OwnsAsync(silent));
     }

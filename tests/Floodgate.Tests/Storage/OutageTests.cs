@@ -10,8 +10,6 @@ namespace Floodgate.Tests.Storage;
 /// <summary>Goal: an outage is told as one, loses no connection, and ends without a restart of the program.</summary>
 public sealed class OutageTests(PostgreSqlServer server) : IAsyncLifetime
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
-
     private readonly DataPlace place = new(server);
     private CutWire wire = null!;
     private Database db = null!;
@@ -83,7 +81,7 @@ public sealed class OutageTests(PostgreSqlServer server) : IAsyncLifetime
             tx.Queue(ThingSql.Add, ThingSql.Added(1, thing), 1, "it is there");
             return 0;
         }).AsTask());
-        Assert.True(inserted.WaitHandle.WaitOne(Deadline));
+        Assert.True(inserted.WaitHandle.WaitOne(Eventually.Deadline));
         Assert.Equal(8, db.OpenConnections);
 
         wire.Cut();
@@ -161,7 +159,7 @@ public sealed class OutageTests(PostgreSqlServer server) : IAsyncLifetime
                 }
             }
         }));
-        await Task.WhenAll(submitters).WaitAsync(Deadline * 2);
+        await Task.WhenAll(submitters).WaitAsync(Eventually.Deadline * 2);
 
         Assert.Equal(1_000, await there.ReadAsync(ThingSql.CountAsync));
         Assert.Equal(0, there.OpenConnections);

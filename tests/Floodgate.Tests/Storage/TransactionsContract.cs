@@ -8,7 +8,6 @@ namespace Floodgate.Tests.Storage;
 /// <summary>Goal: all or nothing, seen by nobody before its time. Method: break off at every point.</summary>
 public abstract class TransactionsContract(PostgreSqlServer? server) : DatabaseContract(server)
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
     private static readonly Thing One = Thing.Number(1);
 
     // Goal: an exception of the work leaves nothing. Method: throw after queued and executed statements.
@@ -143,7 +142,8 @@ public abstract class TransactionsContract(PostgreSqlServer? server) : DatabaseC
         {
             var before = await ThingSql.CountAsync(tx);
             var writing = WriteAsync(other => other.Queue(ThingSql.Insert, ThingSql.RowsOf(One))).AsTask();
-            Assert.True(SpinWait.SpinUntil(() => writing.IsCompleted, Deadline)); // SQLite's work may not suspend.
+            // SQLite's work may not suspend.
+            Assert.True(SpinWait.SpinUntil(() => writing.IsCompleted, Eventually.Deadline));
             return (before, await ThingSql.CountAsync(tx));
         });
 
@@ -180,7 +180,7 @@ public abstract class TransactionsContract(PostgreSqlServer? server) : DatabaseC
         await gone.CancelAsync();
         held.Set();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting.WaitAsync(Deadline));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting.WaitAsync(Eventually.Deadline));
         await OnlyRemainsAsync();
     }
 
@@ -205,7 +205,7 @@ public abstract class TransactionsContract(PostgreSqlServer? server) : DatabaseC
         var closing = Task.Run(() => db.DisposeAsync().AsTask());
         held.Set();
 
-        await Task.WhenAll(given, closing).WaitAsync(Deadline);
+        await Task.WhenAll(given, closing).WaitAsync(Eventually.Deadline);
         await db.DisposeAsync();
         await Assert.ThrowsAsync<ObjectDisposedException>(() => InsertAsync(db, One, CancellationToken.None));
         await Assert.ThrowsAsync<ObjectDisposedException>(() => db.ReadAsync(ThingSql.CountAsync).AsTask());
@@ -272,12 +272,12 @@ public abstract class TransactionsContract(PostgreSqlServer? server) : DatabaseC
             _ = Task.Run(() => db.WriteAsync(tx =>
             {
                 taken.Signal();
-                Assert.True(release.WaitOne(Deadline));
+                Assert.True(release.WaitOne(Eventually.Deadline));
                 return ValueTask.FromResult(0);
             }).AsTask());
         }
 
-        Assert.True(taken.WaitHandle.WaitOne(Deadline));
+        Assert.True(taken.WaitHandle.WaitOne(Eventually.Deadline));
         return release;
     }
 }

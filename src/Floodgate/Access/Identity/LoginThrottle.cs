@@ -1,21 +1,44 @@
+using System.Buffers.Binary;
 using System.Net;
+using System.Security.Cryptography;
+using System.Text;
+using Floodgate.Storage.Coordination.Shared;
 
 namespace Floodgate.Access.Identity;
 
 /// <summary>
 /// Makes guessing slow: after so many failures an account, or an address, waits, and twice as long after each further
-/// one. Counts on this node only. Attempts under way count as failures, so many at once gain nothing.
+/// one. Attempts under way count as failures, so many at once gain nothing. Nodes tell each other what failed and what
+/// succeeded; each counts for itself what it does not hear of.
 /// </summary>
 /// <remarks>
 /// Names are spread over a fixed number of counters by a hash that is another in each process: the memory is bounded,
 /// nobody can push out a counter by inventing names, and names that share one are rare and cannot be chosen.
 /// </remarks>
-public sealed class LoginThrottle(IdentitySettings settings, TimeProvider time)
+public sealed class LoginThrottle
 {
+    private const string Topic = "log-ins";
+    private const int NameBytes = 16;
+    private const byte Failed = 0;
+    private const byte Succeeded = 1;
+
+    private readonly IdentitySettings settings;
+    private readonly News news;
+    private readonly TimeProvider time;
+
     // All under the gate.
     private readonly Lock gate = new();
-    private readonly Counter[] accounts = new Counter[settings.ThrottleCounters];
-    private readonly Counter[] addresses = new Counter[settings.ThrottleCounters];
+    private readonly Counter[] accounts;
+    private readonly Counter[] addresses;
+
+    /// <summary>Nobody has failed yet, as far as this node knows.</summary>
+    public LoginThrottle(IdentitySettings settings, News news, TimeProvider time)
+    {
+        (this.settings, this.news, this.time) = (settings, news, time);
+        accounts = new Counter[settings.ThrottleCounters];
+        addresses = new Counter[settings.ThrottleCounters];
+        news.Listen(Topic, Hear);
+    }
 
     /// <summary>
     /// Begins an attempt, which is taken back when it is disposed without a verdict. Null when it must wait, for
@@ -26,15 +49,15 @@ public sealed class LoginThrottle(IdentitySettings settings, TimeProvider time)
     /// <param name="wait">How long, when it must.</param>
     public LoginAttempt? TryBegin(string? email, IPAddress? address, out TimeSpan wait)
     {
-        var network = IndexOf(ClientAddress.NetworkOf(address));
-        var attempt = new LoginAttempt(this, email is null ? null : IndexOf(email), network);
+        var attempt = new LoginAttempt(
+            this, email is null ? null : NumberOf(email), ClientAddress.NetworkOf(address));
         lock (gate)
         {
             var now = time.GetTimestamp();
-            var until = addresses[attempt.Address].WaitsUntil;
+            var until = AddressOf_NeedsLock(attempt).WaitsUntil;
             if (attempt.Account is { } account)
             {
-                until = Math.Max(until, accounts[account].WaitsUntil);
+                until = Math.Max(until, accounts[IndexOf(account)].WaitsUntil);
             }
 
             if (now < until)
@@ -43,28 +66,26 @@ public sealed class LoginThrottle(IdentitySettings settings, TimeProvider time)
                 return null;
             }
 
-            Count_NeedsLock(ref addresses[attempt.Address], settings.AddressFailuresMax, now);
-            if (attempt.Account is { } counted)
-            {
-                Count_NeedsLock(ref accounts[counted], settings.AccountFailuresMax, now);
-            }
+            Count_NeedsLock(attempt.Account, attempt.Network);
         }
 
         wait = TimeSpan.Zero;
         return attempt;
     }
 
+    /// <summary>It stays counted, and the other nodes count it too.</summary>
+    internal void Fail(LoginAttempt attempt) => Tell(Failed, attempt);
+
     /// <summary>Forgets the failures of the account, and of the address this attempt only.</summary>
     internal void Succeed(LoginAttempt attempt)
     {
         lock (gate)
         {
-            TakeBack_NeedsLock(ref addresses[attempt.Address], settings.AddressFailuresMax);
-            if (attempt.Account is { } account)
-            {
-                accounts[account] = default;
-            }
+            TakeBack_NeedsLock(ref AddressOf_NeedsLock(attempt), settings.AddressFailuresMax);
+            Forgive_NeedsLock(attempt.Account);
         }
+
+        Tell(Succeeded, attempt);
     }
 
     /// <summary>As if the attempt had not been made.</summary>
@@ -72,11 +93,64 @@ public sealed class LoginThrottle(IdentitySettings settings, TimeProvider time)
     {
         lock (gate)
         {
-            TakeBack_NeedsLock(ref addresses[attempt.Address], settings.AddressFailuresMax);
+            TakeBack_NeedsLock(ref AddressOf_NeedsLock(attempt), settings.AddressFailuresMax);
             if (attempt.Account is { } account)
             {
-                TakeBack_NeedsLock(ref accounts[account], settings.AccountFailuresMax);
+                TakeBack_NeedsLock(ref accounts[IndexOf(account)], settings.AccountFailuresMax);
             }
+        }
+    }
+
+    // Of an e-mail the others learn a number from which it cannot be read.
+    private void Tell(byte verdict, LoginAttempt attempt)
+    {
+        Span<byte> body = stackalloc byte[1 + (2 * NameBytes)];
+        body[0] = verdict;
+        BinaryPrimitives.WriteUInt128BigEndian(body[1..], attempt.Network);
+        BinaryPrimitives.WriteUInt128BigEndian(body[(1 + NameBytes)..], attempt.Account ?? 0);
+        news.Tell(Topic, attempt.Account is null ? body[..(1 + NameBytes)] : body);
+    }
+
+    private void Hear(ReadOnlyMemory<byte> message)
+    {
+        var body = message.Span;
+        if (body.Length is not (1 + NameBytes or 1 + (2 * NameBytes)))
+        {
+            return; // Of another release.
+        }
+
+        var network = BinaryPrimitives.ReadUInt128BigEndian(body[1..]);
+        UInt128? account = body.Length > 1 + NameBytes
+            ? BinaryPrimitives.ReadUInt128BigEndian(body[(1 + NameBytes)..])
+            : null;
+        lock (gate)
+        {
+            if (body[0] == Failed)
+            {
+                Count_NeedsLock(account, network);
+            }
+            else
+            {
+                Forgive_NeedsLock(account); // The attempt was not counted here.
+            }
+        }
+    }
+
+    private void Forgive_NeedsLock(UInt128? account)
+    {
+        if (account is { } known)
+        {
+            accounts[IndexOf(known)] = default;
+        }
+    }
+
+    private void Count_NeedsLock(UInt128? account, UInt128 network)
+    {
+        var now = time.GetTimestamp();
+        Count_NeedsLock(ref addresses[IndexOf(network)], settings.AddressFailuresMax, now);
+        if (account is { } counted)
+        {
+            Count_NeedsLock(ref accounts[IndexOf(counted)], settings.AccountFailuresMax, now);
         }
     }
 
@@ -107,8 +181,12 @@ public sealed class LoginThrottle(IdentitySettings settings, TimeProvider time)
         }
     }
 
-    private int IndexOf<T>(T name)
-        where T : notnull => (int)((uint)HashCode.Combine(name) % (uint)settings.ThrottleCounters);
+    private ref Counter AddressOf_NeedsLock(LoginAttempt attempt) => ref addresses[IndexOf(attempt.Network)];
+
+    private static UInt128 NumberOf(string email) =>
+        BinaryPrimitives.ReadUInt128BigEndian(SHA256.HashData(Encoding.UTF8.GetBytes(email)));
+
+    private int IndexOf(UInt128 name) => (int)((uint)HashCode.Combine(name) % (uint)settings.ThrottleCounters);
 
     private struct Counter
     {
@@ -124,15 +202,19 @@ public sealed class LoginAttempt : IDisposable
     private readonly LoginThrottle throttle;
     private bool isJudged;
 
-    internal LoginAttempt(LoginThrottle throttle, int? account, int address) =>
-        (this.throttle, Account, Address) = (throttle, account, address);
+    internal LoginAttempt(LoginThrottle throttle, UInt128? account, UInt128 network) =>
+        (this.throttle, Account, Network) = (throttle, account, network);
 
-    internal int? Account { get; }
+    internal UInt128? Account { get; }
 
-    internal int Address { get; }
+    internal UInt128 Network { get; }
 
     /// <summary>It stays counted.</summary>
-    public void Fail() => isJudged = true;
+    public void Fail()
+    {
+        isJudged = true;
+        throttle.Fail(this);
+    }
 
     /// <summary>The account starts anew; its address loses this attempt only.</summary>
     public void Succeed()

@@ -1,6 +1,7 @@
 using Floodgate.Access;
 using Floodgate.Checkout.Admission;
 using Floodgate.Storage.Database;
+using Floodgate.Tests.Fixtures;
 using Floodgate.Tests.Payment;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
@@ -112,12 +113,10 @@ internal sealed class Gate(PaymentServer server, Shop owner, string saleId)
 /// <summary>An open event stream.</summary>
 internal sealed class TicketStream(HttpClient client, StreamReader lines) : IDisposable
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
-
     /// <summary>The next event; null when the server has ended the stream.</summary>
     public async Task<Reply?> NextAsync()
     {
-        while (await lines.ReadLineAsync().WaitAsync(Deadline) is { } line)
+        while (await lines.ReadLineAsync().WaitAsync(Eventually.Deadline) is { } line)
         {
             if (line.StartsWith("data: ", StringComparison.Ordinal))
             {

@@ -186,7 +186,7 @@ public sealed class When_an_order_is_paid(PostgreSqlServer postgreSql)
 
     private static async Task<string> NextAsync(StreamReader stream)
     {
-        while (await stream.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(30)) is { } line)
+        while (await stream.ReadLineAsync().WaitAsync(Eventually.Deadline) is { } line)
         {
             if (line.StartsWith("data: ", StringComparison.Ordinal))
             {

@@ -93,7 +93,6 @@ public sealed class When_many_want_the_same(PostgreSqlServer postgreSql)
         var last = (0L, 0L, 0L);
         await Eventually.HoldsAsync(
             async () => (last = await sale.StockOfAsync(product)) == expected,
-            TimeSpan.FromSeconds(10),
             () => $"the stock is {expected}, not {last}");
         Assert.Equal(orders, (await sale.Shop.AllAsync($"/v1/orders?saleId={sale.SaleId}")).Count);
         Assert.Empty(await sale.Server.BrokenAsync());

@@ -174,13 +174,12 @@ public abstract class JobContract(PostgreSqlServer? server) : DatabaseContract(s
         // The first look makes the job known: from then on it is due.
         await Eventually.HoldsAsync(
             async () => (await Db.ReadAsync(CoordinationSql.SelectServedAsync)).Count == 1,
-            TimeSpan.FromSeconds(30),
             () => "the job is known");
         return nodes;
     }
 
     private Task UntilAsync(Func<bool> holds, TimeSpan? step = null) => clock.RunUntilAsync(
-        Eventually.HoldsAsync(() => Task.FromResult(holds()), TimeSpan.FromSeconds(30), () => "the test goes on"),
+        Eventually.HoldsAsync(() => Task.FromResult(holds()), () => "the test goes on"),
         step ?? Step);
 
     /// <summary>Waits until so many runs have ended, and nothing is open; newest first.</summary>
@@ -193,7 +192,6 @@ public abstract class JobContract(PostgreSqlServer? server) : DatabaseContract(s
                 runs = await HistoryAsync(nodes);
                 return runs.Count(run => run.EndedMs > 0) == count && runs.Count == (of ?? count);
             },
-            TimeSpan.FromSeconds(30),
             () => $"{count} runs have ended: {string.Join("; ", runs)}");
         await clock.RunUntilAsync(ended, Step / 10);
         return runs;

@@ -354,7 +354,7 @@ public abstract class ConsumerContract(LogStage stage) : IAsyncLifetime
                 [.. events.Select(_ => skip)])));
 
         await Eventually.HoldsAsync(
-            async () => await ConsumerRun.LagAsync(stage) == 0, Deadline, () => "the lag is 0");
+            async () => await ConsumerRun.LagAsync(stage) == 0, () => "the lag is 0");
         Assert.Equal(TimeSpan.Zero, stage.Clock.Elapsed);
     }
 
@@ -385,7 +385,7 @@ public abstract class ConsumerContract(LogStage stage) : IAsyncLifetime
     private static async Task<int> WhenInFlightAsync(ConsumerRun run, int count)
     {
         await Eventually.HoldsAsync(
-            () => Task.FromResult(run.Consumer.InFlight == count), Deadline, () => $"{count} are in work");
+            () => Task.FromResult(run.Consumer.InFlight == count), () => $"{count} are in work");
         return run.Consumer.InFlight;
     }
 

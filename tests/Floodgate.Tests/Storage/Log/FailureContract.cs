@@ -353,7 +353,6 @@ public abstract class FailureContract(LogStage stage) : ConsumerContract(stage)
 
     private Task WhenIdleAsync(ConsumerRun run) => Fixtures.Eventually.HoldsAsync(
         async () => run.Ended.IsCompleted || (!Stage.Database.IsAway && await ConsumerRun.LagAsync(Stage) == 0),
-        Deadline,
         () => "the group has no lag");
 
     /// <summary>One process's way to the shared database, cut for good when it dies.</summary>

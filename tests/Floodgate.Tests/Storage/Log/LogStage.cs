@@ -19,7 +19,6 @@ public abstract class LogStage : IAsyncLifetime
     public static readonly Topic Results = new(2, "results", 2, 7);
 
     /// <summary>What a hang becomes; nothing is asserted about time.</summary>
-    public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
     private static readonly Statement InsertEffect = new(
         "insert into effect (key, n) select rows.key, rows.n from {rows} where true",
@@ -119,7 +118,7 @@ public abstract class LogStage : IAsyncLifetime
     /// <summary>Fetches until so many events came.</summary>
     public static async Task<List<LoggedEvent>> FetchAsync(ILogReader reader, int count, int max = 1_000)
     {
-        using var hang = new CancellationTokenSource(Deadline);
+        using var hang = new CancellationTokenSource(Eventually.Deadline);
         var events = new List<LoggedEvent>();
         while (events.Count < count)
         {
@@ -188,9 +187,9 @@ public sealed class PostgreSqlStage(PostgreSqlServer server) : EmbeddedStage
 /// <summary>A hang is a failed test with a stack, not a run that never ends.</summary>
 public static class Hang
 {
-    public static Task Soon(this Task task) => task.WaitAsync(LogStage.Deadline);
+    public static Task Soon(this Task task) => task.WaitAsync(Eventually.Deadline);
 
-    public static Task<T> Soon<T>(this Task<T> task) => task.WaitAsync(LogStage.Deadline);
+    public static Task<T> Soon<T>(this Task<T> task) => task.WaitAsync(Eventually.Deadline);
 }
 
 /// <summary>A database with a switch: while it is off, every call is answered as by an unreachable server.</summary>

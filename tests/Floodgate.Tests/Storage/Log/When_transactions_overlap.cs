@@ -163,7 +163,6 @@ public sealed class When_transactions_overlap(PostgreSqlServer server) : IAsyncL
         }).AsTask();
         await Eventually.HoldsAsync(
             async () => overlapping.IsCompleted || await AskAsync(CountBlocked) > 0,
-            Deadline,
             () => "the second transaction has committed or waits for a lock");
 
         var whileOpen = await readAsync();

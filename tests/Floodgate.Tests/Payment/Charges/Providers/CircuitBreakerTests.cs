@@ -1,6 +1,7 @@
 // Goal: the breaker opens, tries and closes exactly by its rules. Method: scripts of steps with the state after each,
 // and random steps beside a model that keeps every call in a list and decides from scratch each time.
 using Floodgate.Payment.Charges.Providers;
+using Floodgate.Tests.Fixtures;
 using Xunit;
 
 namespace Floodgate.Tests.Payment.Charges.Providers;
@@ -339,7 +340,7 @@ public sealed class CircuitBreakerTests
         return permit;
     }
 
-    private static Task Soon(Task task) => task.WaitAsync(TimeSpan.FromSeconds(10));
+    private static Task Soon(Task task) => task.WaitAsync(Eventually.Deadline);
 
     private static ProviderVerdict VerdictOf(string word) => word switch
     {

@@ -3,6 +3,7 @@
 using Floodgate.Payment.Charges.Providers;
 using Floodgate.Payment.Charges.Providers.Http;
 using Floodgate.Payment.Charges.Providers.Simulated;
+using Floodgate.Tests.Fixtures;
 using Floodgate.Vocabulary;
 using Xunit;
 
@@ -175,7 +176,7 @@ public abstract class ProviderContractTests : IAsyncLifetime
     private async Task Arrived(int count)
     {
         // tidy: sleep: a deadline, not a pause.
-        var patience = Task.Delay(TimeSpan.FromSeconds(60));
+        var patience = Task.Delay(Eventually.Deadline);
         while (Simulation.Book.Count < count)
         {
             Assert.False(patience.IsCompleted, $"{Simulation.Book.Count} of {count} calls arrived.");

@@ -1,6 +1,7 @@
 // Goal: latency, peaks, chance and the journal behave as set. Method: a clock moved by hand, real files.
 using Floodgate.Payment.Charges.Providers;
 using Floodgate.Payment.Charges.Providers.Simulated;
+using Floodgate.Tests.Fixtures;
 using Xunit;
 
 namespace Floodgate.Tests.Payment.Charges.Providers;
@@ -18,7 +19,7 @@ public sealed class SimulatedProviderTests
         time.Advance(999);
         Assert.False(call.IsCompleted);
         time.Advance(1);
-        Assert.Equal(ProviderVerdict.Approved, (await call.WaitAsync(TimeSpan.FromSeconds(10))).Verdict);
+        Assert.Equal(ProviderVerdict.Approved, (await call.WaitAsync(Eventually.Deadline)).Verdict);
     }
 
     [Fact]
@@ -32,7 +33,7 @@ public sealed class SimulatedProviderTests
         time.Advance(41);
         var byTheMiddle = calls.Count(call => call.IsCompleted);
         time.Advance(40);
-        await Task.WhenAll(calls).WaitAsync(TimeSpan.FromSeconds(10));
+        await Task.WhenAll(calls).WaitAsync(Eventually.Deadline);
         Assert.InRange(byTheMiddle, 0, 400);
     }
 
@@ -46,7 +47,7 @@ public sealed class SimulatedProviderTests
         // 200 expected; continuations may lag behind the clock, so only too many completed is a failure here.
         Assert.InRange(calls.Count(call => !call.IsCompleted), 150, 1_000);
         time.Advance(1);
-        await Task.WhenAll(calls).WaitAsync(TimeSpan.FromSeconds(10));
+        await Task.WhenAll(calls).WaitAsync(Eventually.Deadline);
     }
 
     [Fact]

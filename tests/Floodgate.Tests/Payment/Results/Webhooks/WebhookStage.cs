@@ -19,8 +19,6 @@ internal sealed class WebhookStage : IAsyncDisposable
 {
     public const string Merchant = "acme";
 
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
-
     private readonly DataPlace place;
     private readonly Database database;
     private readonly EmbeddedLog log;
@@ -105,7 +103,6 @@ internal sealed class WebhookStage : IAsyncDisposable
                 found = await InAsync(endpoint, state);
                 return found.Count == count && found.TrueForAll(holds ?? (_ => true));
             },
-            Deadline,
             () => $"{count} are {state}: {string.Join("; ", found)}");
         return found;
     }

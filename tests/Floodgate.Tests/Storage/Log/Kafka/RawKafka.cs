@@ -44,7 +44,6 @@ public static class RawKafka
 
                 return Task.FromResult(read.Count >= count);
             },
-            LogStage.Deadline,
             () => $"{count} messages are in {topic.Name}, not {read.Count}");
         return read;
     }

@@ -48,14 +48,13 @@ public sealed class When_members_share_a_group(PostgreSqlServer server) : IAsync
         var (alone, shared) = (first.Items.Count, second.Items.Count);
         await Eventually.HoldsAsync(
             () => Task.FromResult(first.Items.Count > alone + 50 && second.Items.Count > shared + 50),
-            Deadline,
             () => "both are at work");
         await a.StopAsync();
         Volatile.Write(ref stop, true);
         await loading;
 
         await Eventually.HoldsAsync(
-            async () => await ConsumerRun.LagAsync(stage) == 0, Deadline, () => "the one that is left finishes");
+            async () => await ConsumerRun.LagAsync(stage) == 0, () => "the one that is left finishes");
         var events = first.Items.Concat(second.Items).ToList();
         Assert.Equal(Enumerable.Range(0, n).Select(i => (long)i), events.Select(Number).Order());
         Assert.Equal(n, (await stage.EffectsAsync()).Count);
@@ -90,7 +89,7 @@ public sealed class When_members_share_a_group(PostgreSqlServer server) : IAsync
 
         gate.SetResult();
         await Eventually.HoldsAsync(
-            async () => await ConsumerRun.LagAsync(stage) == 0, Deadline, () => "all is finished");
+            async () => await ConsumerRun.LagAsync(stage) == 0, () => "all is finished");
         Assert.Equal(started.Items.Count, started.Items.Select(Number).Distinct().Count());
     }
 
@@ -130,7 +129,6 @@ public sealed class When_members_share_a_group(PostgreSqlServer server) : IAsync
         List<DeadLetter> letters = [];
         await Eventually.HoldsAsync(
             async () => (letters = await stage.DeadLetters.ListAsync("OPEN", Guid.Empty, default)).Count == 2,
-            Deadline,
             () => "both are dead letters");
         Assert.Equal(["not { json \uFFFD", "{\"amount\":1}"], letters.OrderBy(l => -l.Offset).Select(l => l.Payload));
         Assert.All(letters, l => Assert.Equal(("stranger", 2, "payments"), (l.Key, l.Partition, l.Topic)));

@@ -214,7 +214,6 @@ public sealed class When_relays_forward(PostgreSqlServer server) : IAsyncLifetim
         async () => (await stage.Inner.ReadAsync(
             tx => tx.QueryAsync(SelectProgress, Rows.One(KafkaRelay.Group).Text(g => g), r => r.Long(0))))
             .All(behind => behind == 0),
-        Deadline,
         () => "all is forwarded and the progress committed");
 
     private static LeaseBook LeasesOf(Database database) =>
